@@ -1,0 +1,25 @@
+"""`mesure.toml`: typed, versioned settings."""
+
+from mesure.config.load import load_settings
+from mesure.config.settings import (
+    CONFIG_VERSION,
+    DeploymentSettings,
+    GatewaySettings,
+    LedgerSettings,
+    OrganisationSettings,
+    ProviderSettings,
+    ServerSettings,
+    Settings,
+)
+
+__all__ = [
+    "CONFIG_VERSION",
+    "DeploymentSettings",
+    "GatewaySettings",
+    "LedgerSettings",
+    "OrganisationSettings",
+    "ProviderSettings",
+    "ServerSettings",
+    "Settings",
+    "load_settings",
+]

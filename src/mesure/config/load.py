@@ -1,0 +1,181 @@
+"""mesure.toml, environment and flags -> `Settings`. One precedence: flag > environment > file > default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mesure.config.settings import CONFIG_VERSION, Settings
+from mesure.errors import ConfigError, nearest_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["load_settings"]
+
+#: Tables whose keys are names chosen by the user.
+_NAMED_TABLES = ("providers", "deployments")
+
+
+def load_settings(
+    path: str | Path | None = None,
+    *,
+    flags: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings from a file (`mesure.toml` here if it exists), `MESURE_SECTION_NAME` variables and `section.name` flags.
+
+    Flags that are `None` were not given. Raises `ConfigError` naming the key, its value and what it takes.
+    """
+    data = _read_file(path)
+    for key, value in _from_environment(os.environ if environ is None else environ).items():
+        _assign(data, key, value)
+    for key, value in (flags or {}).items():
+        if value is not None:
+            _assign(data, key, value)
+    settings: Settings = _build(Settings, data, "")
+    _validate(settings)
+    return settings
+
+
+def _read_file(path: str | Path | None) -> dict[str, Any]:
+    file = Path(path or "mesure.toml")
+    if path is None and not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            "The configuration file does not exist", value=str(file), action="Check the path given."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}", action="Correct the file at that place.") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """MESURE_SERVER_PORT -> server.port. Variables of named tables are not read: their names cannot be told apart."""
+    found = {}
+    for section in fields(Settings):
+        if section.name in _NAMED_TABLES or section.name == "version":
+            continue
+        for setting in fields(get_type_hints(Settings)[section.name]):
+            if (name := f"MESURE_{section.name}_{setting.name}".upper()) in environ:
+                found[f"{section.name}.{setting.name}"] = environ[name]
+    return found
+
+
+def _assign(data: dict[str, Any], dotted: str, value: Any) -> None:
+    *tables, key = dotted.split(".")
+    for table in tables:
+        data = data.setdefault(table, {})
+    data[key] = value
+
+
+def _build(kind: type, data: Any, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise ConfigError(f"[{where}] must be a table", value=data, action=f"Write its settings under [{where}].")
+    hints = get_type_hints(kind)
+    if unknown := next((key for key in data if key not in hints), None):
+        raise ConfigError(
+            "This setting does not exist",
+            value=f"{where}.{unknown}".lstrip("."),
+            nearest=nearest_names(unknown, hints),
+            action="Remove it, or see docs/configuration.md for the settings.",
+        )
+    values = {key: _convert(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in data.items()}
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if is_dataclass(hint):
+        return _build(hint, value, where)  # type: ignore[arg-type]
+    if get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"[{where}] must be a table", value=value, action=f"Write [{where}.<name>].")
+        return {name: _build(get_args(hint)[1], table, f"{where}.{name}") for name, table in value.items()}
+    if get_origin(hint) is list:
+        items = value.split(",") if isinstance(value, str) else value
+        if isinstance(items, list) and all(isinstance(item, str) for item in items):
+            return [item.strip() for item in items]
+    elif (scalar := _scalar(hint, value)) is not None:
+        return scalar
+    raise ConfigError(
+        f"{where} must be {_NAMES.get(hint, 'a list of texts')}", value=value, action="Correct its value."
+    )
+
+
+_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def _scalar(hint: Any, value: Any) -> Any:
+    """The value as `hint`, or None. Text comes from the environment, and may then stand for any type."""
+    if isinstance(value, str):
+        if hint is bool:
+            return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
+        try:
+            return hint(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or hint is bool:
+        return value if hint is bool and isinstance(value, bool) else None
+    if isinstance(value, int) and hint is float:
+        return float(value)
+    return value if isinstance(value, hint) else None
+
+
+def _validate(settings: Settings) -> None:
+    if settings.version != CONFIG_VERSION:
+        raise ConfigError(
+            f"This Mesure reads configuration version {CONFIG_VERSION}",
+            value=settings.version,
+            action="Upgrade Mesure, or rewrite the file for this version.",
+        )
+    try:
+        ZoneInfo(settings.organisation.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(
+            "organisation.timezone is not a time zone",
+            value=settings.organisation.timezone,
+            action="Use a name such as Europe/Paris.",
+        ) from None
+    if settings.organisation.language not in ("fr", "en"):
+        raise ConfigError(
+            "organisation.language must be fr or en",
+            value=settings.organisation.language,
+            action="Choose one.",
+        )
+    if not 0 <= settings.server.port <= 65535:
+        raise ConfigError(
+            "server.port must lie between 0 and 65535",
+            value=settings.server.port,
+            action="Choose a free port.",
+        )
+    _validate_providers(settings)
+
+
+def _validate_providers(settings: Settings) -> None:
+    for name, provider in settings.providers.items():
+        if not provider.base_url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"providers.{name}.base_url must be an http or https address",
+                value=provider.base_url,
+                action="Give the provider's address, with /v1 if it has one.",
+            )
+        if provider.deployment and provider.deployment not in settings.deployments:
+            raise ConfigError(
+                f"providers.{name}.deployment names no [deployments] table",
+                value=provider.deployment,
+                nearest=nearest_names(provider.deployment, settings.deployments),
+                action=f"Add [deployments.{provider.deployment}].",
+            )
+    defaults = [name for name, provider in settings.providers.items() if provider.default]
+    if len(defaults) > 1:
+        raise ConfigError(
+            "Only one provider can serve the bare /v1/ paths",
+            value=", ".join(defaults),
+            action="Keep `default = true` on one of them.",
+        )

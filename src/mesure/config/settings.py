@@ -1,0 +1,121 @@
+"""Every setting, once: name, type, default and meaning. `docs/configuration.md` is generated from this file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "CONFIG_VERSION",
+    "DeploymentSettings",
+    "GatewaySettings",
+    "LedgerSettings",
+    "OrganisationSettings",
+    "ProviderSettings",
+    "ServerSettings",
+    "Settings",
+]
+
+CONFIG_VERSION = 1
+
+
+def _setting(default: Any, doc: str) -> Any:
+    if isinstance(default, dict | list):
+        return field(default_factory=default.copy, metadata={"doc": doc})
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where Mesure listens and keeps its data."""
+
+    host: str = _setting(
+        "127.0.0.1", "Address to listen on. Anything but loopback is refused without accounts or keys."
+    )
+    port: int = _setting(8420, "Port of the gateway, the pages and the metrics.")
+    data: str = _setting("mesure-data", "Folder of the spool, the ledger and the state.")
+    allowed_hosts: list[str] = _setting(
+        [], "Further names accepted in the Host header, beside the loopback names and `host`."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganisationSettings:
+    """Whose use of AI this is."""
+
+    name: str = _setting("", "Shown on pages and reports.")
+    timezone: str = _setting("Europe/Paris", "A day is a day of this time zone.")
+    language: str = _setting("fr", "First language of pages and messages: fr or en.")
+    headcount: int = _setting(0, "Number of people, to give totals a scale; 0 when not given.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSettings:
+    """One place that answers AI calls. The table's name is the `<name>` of `/providers/<name>/`."""
+
+    base_url: str = _setting("", "Address calls are forwarded to, with its /v1 if it has one.")
+    wire: str = _setting("openai", "Protocol spoken: openai.")
+    default: bool = _setting(False, "Serves the bare /v1/ paths.")
+    api_key: str = _setting("", "Key sent upstream instead of the client's. Prefer `api_key_env`.")
+    api_key_env: str = _setting("", "Environment variable that holds the key.")
+    provider: str = _setting("", "Provider's name in the catalogue (openai, mistral...); the table's name if empty.")
+    zone: str = _setting(
+        "",
+        "Grid zone where it runs, if known: ISO 3166-1 alpha-3 or 3166-2. Empty: the default host's place.",
+    )
+    region: str = _setting("", "Cloud region where it runs, if known.")
+    deployment: str = _setting("", "Name of a [deployments.<name>] table that describes the machines.")
+    include_usage: bool = _setting(True, "The provider accepts stream_options.include_usage on chat completions.")
+    live: bool = _setting(False, "Send `: energy` comments in streams without being asked.")
+    timeout_s: float = _setting(600.0, "Longest wait for the provider between two bytes.")
+    meter_cpu_pid: int = _setting(
+        0, "Process on this machine that serves this provider: its calls are metered from its CPU time."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSettings:
+    """Machines that serve a model, when they are known: what is stated narrows every interval."""
+
+    gpu: str = _setting("", "Accelerator, by its catalogue id.")
+    n_gpus: int = _setting(0, "Accelerators that serve one copy of the model; 0 when unknown.")
+    precision: str = _setting("", "Weight format: bf16, fp8, int4... Empty when unknown.")
+    batch: float = _setting(0.0, "Requests in flight on average; 0 when unknown.")
+    framework: str = _setting("", "Serving software. Empty when unknown.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """How calls are relayed."""
+
+    max_body_mb: float = _setting(64.0, "Largest request taken.")
+    hold_json_mb: float = _setting(
+        8.0, "JSON answers up to this size are held until complete, so that headers can carry the figure."
+    )
+    organisation: str = _setting("", "Organisation written on each call; the organisation's name if empty.")
+    application: str = _setting("", "Application written on calls that name none.")
+    environment: str = _setting("production", "Environment of the calls: production, test or experiment.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSettings:
+    """When facts move from the spool to the table."""
+
+    commit_seconds: float = _setting(20.0, "Longest time before a commit.")
+    commit_events: int = _setting(10_000, "Events that trigger a commit before that time.")
+    compact_files: int = _setting(64, "Small files that trigger a compaction.")
+    segment_mb: float = _setting(64.0, "Size at which a spool segment is closed.")
+    log_retention_hours: int = _setting(24, "How long the table's own log is kept.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole of `mesure.toml`."""
+
+    version: int = _setting(CONFIG_VERSION, "Version of the configuration format.")
+    server: ServerSettings = field(default_factory=ServerSettings)
+    organisation: OrganisationSettings = field(default_factory=OrganisationSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    providers: dict[str, ProviderSettings] = field(default_factory=dict)
+    deployments: dict[str, DeploymentSettings] = field(default_factory=dict)

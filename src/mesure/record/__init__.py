@@ -1,0 +1,27 @@
+"""The facts: what is recorded of a use of AI, and the protocol by which it is handed over."""
+
+from mesure.record.event import (
+    SCHEMA_VERSION,
+    Basis,
+    Environment,
+    Operation,
+    Outcome,
+    Source,
+    UsageEvent,
+    identity_of,
+)
+from mesure.record.ids import new_id
+from mesure.record.sink import Sink
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Basis",
+    "Environment",
+    "Operation",
+    "Outcome",
+    "Sink",
+    "Source",
+    "UsageEvent",
+    "identity_of",
+    "new_id",
+]

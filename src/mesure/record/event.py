@@ -1,0 +1,226 @@
+"""`UsageEvent`: one use of AI, or an aggregate of several, as facts. Impacts are derived, never stored here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from mesure.errors import InvalidValue
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Basis",
+    "Environment",
+    "Operation",
+    "Outcome",
+    "Source",
+    "UsageEvent",
+    "identity_of",
+]
+
+#: Additive evolution only: a later version adds columns, never renames or retypes one.
+SCHEMA_VERSION = 1
+
+Basis = Literal["observed", "exported", "declared"]
+Source = Literal["gateway", "hook", "otlp", "callback", "import", "profile", "sensor", "demo"]
+Environment = Literal["production", "test", "experiment"]
+Outcome = Literal["ok", "error", "cancelled", "truncated"]
+Operation = Literal[
+    "chat",
+    "completion",
+    "embeddings",
+    "image",
+    "video",
+    "speech",
+    "transcription",
+    "rerank",
+    "translation",
+    "classification",
+    "training",
+    "other",
+]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "basis": get_args(Basis),
+    "source": get_args(Source),
+    "environment": get_args(Environment),
+    "status": get_args(Outcome),
+    "operation": get_args(Operation),
+}
+
+
+def _otel(name: str) -> Any:
+    """A field that OpenTelemetry's GenAI conventions also name: used at the border, in and out."""
+    return field(default=None, metadata={"otel": name})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageEvent:
+    """Facts of one call (`calls_count` = 1) or of an aggregate over `[started_at, ended_at)`.
+
+    `None` is unknown, which is not zero. Token sub-counts are subsets: cached tokens are part of `input_tokens`,
+    reasoning tokens of `output_tokens`. Times are UTC. No prompt or answer text has a field here.
+    """
+
+    id: str  # UUIDv7
+    started_at: datetime
+    schema_version: int = SCHEMA_VERSION
+    ended_at: datetime | None = None
+    calls_count: int = 1
+    basis: Basis = "observed"
+    source: Source = "gateway"
+
+    # Identity: what makes two sightings the same call (see `identity_of`)
+    response_id: str | None = _otel("gen_ai.response.id")
+    trace_id: str | None = None
+    span_id: str | None = None
+    origin: str | None = None  # "sha256:line" of an imported row
+
+    # Who
+    organisation: str | None = None
+    end_client: str | None = None
+    team: str | None = None
+    user: str | None = None  # pseudonym, never a name
+    application: str | None = field(default=None, metadata={"otel": "service.name"})
+    use_case: str | None = None
+    contact_id: str | None = None
+    conversation_id: str | None = _otel("gen_ai.conversation.id")
+    turn: int | None = None
+    environment: Environment = "production"
+    labels: dict[str, str] | None = None
+
+    # What
+    provider: str | None = _otel("gen_ai.provider.name")
+    model_requested: str | None = _otel("gen_ai.request.model")
+    model_answered: str | None = _otel("gen_ai.response.model")
+    operation: Operation = field(default="chat", metadata={"otel": "gen_ai.operation.name"})
+    task: str | None = None
+    max_output_tokens: int | None = _otel("gen_ai.request.max_tokens")
+    reasoning_effort: str | None = None
+    deployment: str | None = None  # name of a declared deployment in mesure.toml
+    host_region: str | None = field(default=None, metadata={"otel": "cloud.region"})
+    host_zone: str | None = None  # grid zone: ISO 3166-1 alpha-3, 3166-2 or a grid zone
+
+    # How much
+    input_tokens: int | None = _otel("gen_ai.usage.input_tokens")
+    cached_input_tokens: int | None = _otel("gen_ai.usage.cache_read.input_tokens")
+    cache_write_tokens: int | None = _otel("gen_ai.usage.cache_creation.input_tokens")
+    output_tokens: int | None = _otel("gen_ai.usage.output_tokens")
+    reasoning_tokens: int | None = _otel("gen_ai.usage.reasoning.output_tokens")
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    tokens_reported: bool | None = None  # True: counted by the provider; False: by us; None: no count
+    images_count: int | None = None
+    image_width: int | None = None
+    image_height: int | None = None
+    image_steps: int | None = None
+    video_frames: int | None = None
+    audio_seconds: float | None = None
+    characters: int | None = None
+    input_items: int | None = None  # texts embedded, documents reranked, questions grouped
+
+    # How it went
+    duration_ms: float | None = None
+    first_output_ms: float | None = None
+    stream: bool | None = field(default=None, metadata={"otel": "gen_ai.request.stream"})
+    status: Outcome = "ok"
+    http_status: int | None = field(default=None, metadata={"otel": "http.response.status_code"})
+    error_type: str | None = field(default=None, metadata={"otel": "error.type"})
+    finish_reason: str | None = None
+
+    # Levers: who answered, and instead of what
+    route: str | None = None
+    baseline_model: str | None = None
+
+    # Money, in the price's own currency
+    cost: float | None = None
+    cost_currency: str | None = None
+
+    # Energy read or modelled where the call ran; it replaces the estimate
+    energy_j: float | None = None
+    energy_low_j: float | None = None
+    energy_high_j: float | None = None
+    energy_sensor: str | None = None  # "rapl", "nvml", "cpu-time", ...
+    energy_status: Literal["measured", "modelled"] | None = None
+    energy_scope: Literal["process", "cpu", "accelerator", "server"] | None = None
+
+    # Keyed fingerprints: repetition can be seen, text cannot
+    prompt_fingerprint: str | None = None
+    prefix_fingerprint: str | None = None
+
+    # Set by the committer
+    ingested_at: datetime | None = None
+
+    def checked(self) -> UsageEvent:
+        """Itself, once every field lies in its domain; raises `InvalidValue` naming the field otherwise."""
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise InvalidValue(
+                    f"{name} is not one Mesure knows",
+                    value=value,
+                    action=f"Use one of: {', '.join(choices)}.",
+                )
+        for name in _TIMES:
+            value = getattr(self, name)
+            if value is not None and value.tzinfo is None:
+                raise InvalidValue(f"{name} has no time zone", value=value, action="Give a UTC offset, as in +00:00.")
+        for name in _AMOUNTS:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise InvalidValue(
+                    f"{name} must be a finite number, zero or more",
+                    value=value,
+                    action="Correct it, or leave it out when it is unknown.",
+                )
+        for part, whole in _SUBSETS:
+            inner, outer = getattr(self, part), getattr(self, whole)
+            if inner is not None and outer is not None and inner > outer:
+                raise InvalidValue(
+                    f"{part} is part of {whole} and cannot exceed it",
+                    value=f"{inner} > {outer}",
+                    action=f"Add {part} into {whole} before recording.",
+                )
+        return self
+
+    def to_json(self) -> dict[str, Any]:
+        """Known fields only, ready for a JSON encoder that knows `datetime` (or after `encode_times`)."""
+        return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> UsageEvent:
+        """From `to_json` after a trip through JSON. Columns of a later schema version are left aside."""
+        known = {name: data[name] for name in _NAMES if name in data}
+        for name in _TIMES:
+            if isinstance(known.get(name), str):
+                known[name] = datetime.fromisoformat(known[name]).astimezone(UTC)
+        return cls(**known)
+
+
+_NAMES = tuple(f.name for f in fields(UsageEvent))
+_TIMES = ("started_at", "ended_at", "ingested_at")
+_AMOUNTS = tuple(
+    f.name for f in fields(UsageEvent) if f.type in ("int | None", "float | None", "int") and f.name != "schema_version"
+)
+_SUBSETS = (
+    ("cached_input_tokens", "input_tokens"),
+    ("reasoning_tokens", "output_tokens"),
+    ("input_audio_tokens", "input_tokens"),
+    ("output_audio_tokens", "output_tokens"),
+    ("input_image_tokens", "input_tokens"),
+    ("output_image_tokens", "output_tokens"),
+)
+
+
+def identity_of(event: UsageEvent) -> str:
+    """What makes two sightings one call: provider + response id, else trace + span, else file hash + line, else id."""
+    if event.response_id:
+        return f"r:{event.provider or ''}:{event.response_id}"
+    if event.trace_id and event.span_id:
+        return f"t:{event.trace_id}:{event.span_id}"
+    if event.origin:
+        return f"o:{event.origin}"
+    return f"i:{event.id}"
