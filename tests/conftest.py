@@ -1,0 +1,27 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shared_data() -> Path | None:
+    named = os.environ.get("MESURE_DATA")
+    folder = Path(named) if named else _ROOT.parent / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of development data. Absent from a user's clone: tests skip there, and fail in CI."""
+    folder = _shared_data()
+    if folder is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("The development data is absent: set MESURE_DATA to its folder.")
+        pytest.skip("The development data is absent (set MESURE_DATA): this test did not run.")
+    return folder
