@@ -1,0 +1,168 @@
+"""One process, one port: gateway, pages, metrics, and the committer that moves facts into the ledger."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import logging
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from mesure.apps.gateway import Gateway
+from mesure.apps.gateway.metrics import render_metrics
+from mesure.apps.web import create_web
+from mesure.errors import ConfigError
+from mesure.ledger import Committer, Ledger, Spool, View
+from mesure.meter.sensors import OwnMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from mesure.config import Settings
+    from mesure.meter.sensors import CallMeter
+
+__all__ = ["bind", "is_loopback", "serve"]
+
+log = logging.getLogger("mesure")
+
+_GATEWAY_PATHS = ("/v1/", "/providers/")
+#: Calls in flight when the server is told to stop have this long to finish.
+_GRACE_S = 5
+
+
+def serve(
+    settings: Settings,
+    *,
+    meters: Mapping[str, CallMeter] | None = None,
+    notices: Sequence[str] = (),
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. `on_ready` gets the address of the pages once they answer.
+
+    Raises `ConfigError` when the address is taken, or open to others without accounts, and `LedgerError` when the
+    data folder cannot be used.
+    """
+    listener = bind(settings.server.host, settings.server.port)
+    host, port = listener.getsockname()[:2]
+    house = _House(settings, meters or {}, notices)
+    if on_ready is not None:
+        shown = f"[{host}]" if ":" in host else host
+        house.on_ready = lambda: on_ready(f"http://{shown}:{port}/")
+    config = uvicorn.Config(
+        house,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    with suppress(KeyboardInterrupt), listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket on a loopback address; `ConfigError` says why there is none."""
+    if not is_loopback(host):
+        raise ConfigError(
+            "Mesure listens on loopback only: without accounts, anybody on the network could read and use it",
+            value=host,
+            action="Use 127.0.0.1, and put your own authenticating proxy in front to share it",
+            code="bind_refused",
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                "The port is already in use",
+                value=f"{host}:{port}",
+                action="Stop what uses it, or choose another with --port",
+                code="port_taken",
+            ) from None
+        raise ConfigError(
+            f"The address cannot be listened on: {error.strerror}",
+            value=f"{host}:{port}",
+            action="Choose another host or port",
+            code="bind_failed",
+        ) from None
+    return listener
+
+
+class _House:
+    """The ASGI application: AI calls to the gateway, everything else to the pages."""
+
+    def __init__(self, settings: Settings, meters: Mapping[str, CallMeter], notices: Sequence[str]) -> None:
+        data = Path(settings.server.data)
+        self.on_ready: Callable[[], None] | None = None
+        self.ledger = Ledger(data, settings.ledger, settings.deployments)
+        self.spool = Spool(data / "spool", segment_bytes=int(settings.ledger.segment_mb * 1e6))
+        self.committer = Committer(self.ledger, data / "spool", settings.ledger)
+        self.gateway = Gateway(settings, self.spool, meters=meters)
+        self.own = OwnMeter()
+        self.view = View(self.ledger, self.committer, settings)
+        self.web: ASGIApp = create_web(
+            settings,
+            self.view,
+            own=self.own,
+            gateway_metrics=self.metrics,
+            health=self.health,
+            notices=notices,
+        )
+
+    def metrics(self) -> str:
+        return render_metrics(self.committer.counters, self.gateway, self.spool)
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz and /readyz tell: the committer's state and what could not be written."""
+        state = self.committer.state
+        return {
+            "ok": state.last_error is None and self.spool.failed == 0,
+            "committer": state.to_json(),
+            "spool_written": self.spool.written,
+            "spool_failed": self.spool.failed,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(_GATEWAY_PATHS):
+            await self.gateway(scope, receive, send)
+        else:
+            await self.web(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self.committer.start()
+        await self.gateway.startup()
+        await send({"type": "lifespan.startup.complete"})
+        if self.on_ready is not None:
+            self.on_ready()
+        await receive()
+        await self.gateway.shutdown()
+        self.spool.close()
+        self.committer.stop()
+        await send({"type": "lifespan.shutdown.complete"})
