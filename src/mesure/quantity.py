@@ -80,7 +80,13 @@ class Quantity(NamedTuple):
         return cls(low, mid, high, unit, status, sources)
 
     def scaled(self, factor: float, unit: str | None = None) -> Quantity:
-        """Multiplied by a number known exactly (a count, a unit conversion)."""
+        """Multiplied by a number known exactly, zero or more (a count, a unit conversion)."""
+        if not factor >= 0.0:
+            raise InvalidValue(
+                "A quantity can only be scaled by a count or a conversion, zero or more",
+                value=factor,
+                action="Subtracting is not scaling: compare the two quantities with `ratio`.",
+            )
         return Quantity(
             self.low * factor,
             self.mid * factor,
@@ -156,9 +162,9 @@ def multiply_independent(factors: Sequence[Quantity], unit: str) -> Quantity:
     if mid <= 0.0:
         high = math.prod(factor.high for factor in factors)
         return Quantity(0.0, 0.0, high, unit, status, sources)
-    below = math.hypot(*(math.log(f.mid / f.low) if f.low > 0.0 else math.inf for f in factors))
-    above = math.hypot(*(math.log(f.high / f.mid) for f in factors))
-    return Quantity(mid * math.exp(-below), mid, mid * math.exp(above), unit, status, sources)
+    below = math.hypot(*(_log_ratio(factor.mid, factor.low) for factor in factors))
+    above = math.hypot(*(_log_ratio(factor.high, factor.mid) for factor in factors))
+    return Quantity(mid * math.exp(-below), mid, mid * _exp(above), unit, status, sources)
 
 
 def ratio(numerator: Quantity, denominator: Quantity, shared: float = 0.0) -> Quantity:
@@ -172,22 +178,30 @@ def ratio(numerator: Quantity, denominator: Quantity, shared: float = 0.0) -> Qu
             value=f"{denominator.mid} {denominator.unit}, shared {shared}",
             action="Compare with an option that consumes something.",
         )
-    inverse = Quantity(
-        1.0 / denominator.high,
-        1.0 / denominator.mid,
-        1.0 / denominator.low if denominator.low > 0.0 else math.inf,
-        "1",
-        denominator.status,
-        denominator.sources,
-    )
-    free = multiply_independent((numerator, inverse), "1")
+    status = weakest((numerator.status, denominator.status))
+    sources = _merged_sources((numerator, denominator))
+    mid = numerator.mid / denominator.mid
+    if mid <= 0.0:
+        high = numerator.high / denominator.low if denominator.low > 0.0 else math.inf
+        return Quantity(0.0, 0.0, high if numerator.high > 0.0 else 0.0, "1", status, sources)
     own = math.sqrt(1.0 - shared)
-    if free.mid <= 0.0:
-        return free
-    return free._replace(
-        low=free.mid * (free.low / free.mid) ** own,
-        high=free.mid * (free.high / free.mid) ** own,
-    )
+    below = own * math.hypot(_log_ratio(numerator.mid, numerator.low), _log_ratio(denominator.high, denominator.mid))
+    above = own * math.hypot(_log_ratio(numerator.high, numerator.mid), _log_ratio(denominator.mid, denominator.low))
+    if shared == 1.0:  # also where a bound is zero or infinite: what is wholly shared cancels
+        below = above = 0.0
+    return Quantity(mid * math.exp(-below), mid, mid * _exp(above), "1", status, sources)
+
+
+def _log_ratio(larger: float, smaller: float) -> float:
+    return math.log(larger / smaller) if smaller > 0.0 else math.inf
+
+
+def _exp(exponent: float) -> float:
+    """e to that power; beyond a float's range, infinity."""
+    return math.exp(exponent) if exponent < _LARGEST_EXPONENT else math.inf
+
+
+_LARGEST_EXPONENT = 709.0
 
 
 class Shown(NamedTuple):
@@ -211,19 +225,27 @@ _PREFIXED: dict[str, tuple[tuple[float, str], ...]] = {
 
 
 def shown(quantity: Quantity) -> Shown:
-    """Prefix chosen from the mid value, decimals from the width of the interval (a tenth of it is the last digit)."""
+    """Prefix chosen from the mid value, decimals from the width of the interval (a tenth of it is the last digit).
+
+    A value above zero keeps at least one significant digit: it never prints as 0.
+    """
     prefixes = _PREFIXED.get(quantity.unit, ((1.0, quantity.unit),))
     scale, unit = next(
-        (prefix for prefix in reversed(prefixes) if quantity.mid >= prefix[0]),
+        (prefix for prefix in reversed(prefixes) if quantity.mid >= prefix[0] * _reach(prefix[0])),
         prefixes[0] if quantity.mid > 0.0 else (1.0, quantity.unit),
     )
     low, mid, high = (value / scale for value in quantity[:3])
-    width = high - low
-    if width > 0.0:
-        decimals = math.ceil(-math.log10(width / 10.0))
-    elif mid > 0.0:
-        decimals = 2 - math.floor(math.log10(mid))
-    else:
-        decimals = 0
-    decimals = min(max(decimals, 0), 12)
+    decimals = min(max(_decimals(high - low, mid), 0), 12)
     return Shown(round(low, decimals), round(mid, decimals), round(high, decimals), unit, decimals)
+
+
+def _reach(scale: float) -> float:
+    """The plain unit is kept down to a hundredth of itself: 0.31 Wh reads better than 310 mWh."""
+    return 0.01 if scale == 1.0 else 1.0
+
+
+def _decimals(width: float, mid: float) -> int:
+    first_digit = -math.floor(math.log10(mid)) if mid > 0.0 else 0
+    if 0.0 < width < math.inf:
+        return max(math.ceil(-math.log10(width) + 1.0), first_digit)
+    return first_digit + 2 if mid > 0.0 else 0
