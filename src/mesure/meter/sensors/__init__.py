@@ -1,0 +1,29 @@
+"""Energy read on this machine, or modelled from what a process does on it, and its share among calls."""
+
+from mesure.meter.sensors.call_meter import CallMeter, Reading
+from mesure.meter.sensors.choice import best_source, why_no_rapl
+from mesure.meter.sensors.cpu_time import CpuTimeSource
+from mesure.meter.sensors.factors import SensorFactor, busy_thread_power, factor, machine_cpu_name
+from mesure.meter.sensors.own import Own, OwnMeter
+from mesure.meter.sensors.rapl import RaplSource
+from mesure.meter.sensors.source import Energy, EnergySource, Scope, SensorStatus, SensorUnavailable
+
+__all__ = [
+    "CallMeter",
+    "CpuTimeSource",
+    "Energy",
+    "EnergySource",
+    "Own",
+    "OwnMeter",
+    "RaplSource",
+    "Reading",
+    "Scope",
+    "SensorFactor",
+    "SensorStatus",
+    "SensorUnavailable",
+    "best_source",
+    "busy_thread_power",
+    "factor",
+    "machine_cpu_name",
+    "why_no_rapl",
+]
