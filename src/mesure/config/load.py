@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["load_settings"]
+
+_PATH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Tables whose keys are names chosen by the user.
 _NAMED_TABLES = ("providers", "deployments")
@@ -52,6 +56,12 @@ def _read_file(path: str | Path | None) -> dict[str, Any]:
         raise ConfigError(
             "The configuration file does not exist", value=str(file), action="Check the path given."
         ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"The configuration file cannot be read: {error.strerror}",
+            value=str(file),
+            action="Check the path given and its permissions.",
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}", action="Correct the file at that place.") from None
 
@@ -72,12 +82,14 @@ def _assign(data: dict[str, Any], dotted: str, value: Any) -> None:
     *tables, key = dotted.split(".")
     for table in tables:
         data = data.setdefault(table, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"[{table}] must be a table", action=f"Write its settings under [{table}].")
     data[key] = value
 
 
 def _build(kind: type, data: Any, where: str) -> Any:
     if not isinstance(data, dict):
-        raise ConfigError(f"[{where}] must be a table", value=data, action=f"Write its settings under [{where}].")
+        raise ConfigError(f"[{where}] must be a table", action=f"Write its settings under [{where}].")
     hints = get_type_hints(kind)
     if unknown := next((key for key in data if key not in hints), None):
         raise ConfigError(
@@ -86,26 +98,44 @@ def _build(kind: type, data: Any, where: str) -> Any:
             nearest=nearest_names(unknown, hints),
             action="Remove it, or see docs/configuration.md for the settings.",
         )
-    values = {key: _convert(hints[key], value, f"{where}.{key}".lstrip(".")) for key, value in data.items()}
-    return kind(**values)
+    by_name = {setting.name: setting for setting in fields(kind)}
+    return kind(
+        **{
+            key: _convert(hints[key], value, f"{where}.{key}".lstrip("."), by_name[key].metadata)
+            for key, value in data.items()
+        }
+    )
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
+def _convert(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> Any:
     if is_dataclass(hint):
         return _build(hint, value, where)  # type: ignore[arg-type]
     if get_origin(hint) is dict:
         if not isinstance(value, dict):
-            raise ConfigError(f"[{where}] must be a table", value=value, action=f"Write [{where}.<name>].")
+            raise ConfigError(f"[{where}] must be a table", action=f"Write [{where}.<name>].")
         return {name: _build(get_args(hint)[1], table, f"{where}.{name}") for name, table in value.items()}
-    if get_origin(hint) is list:
-        items = value.split(",") if isinstance(value, str) else value
-        if isinstance(items, list) and all(isinstance(item, str) for item in items):
-            return [item.strip() for item in items]
-    elif (scalar := _scalar(hint, value)) is not None:
-        return scalar
-    raise ConfigError(
-        f"{where} must be {_NAMES.get(hint, 'a list of texts')}", value=value, action="Correct its value."
-    )
+    converted = _texts(value) if get_origin(hint) is list else _scalar(hint, value)
+    shown = "(hidden)" if metadata.get("secret") else value
+    if converted is None:
+        kind = _NAMES.get(hint, "a list of texts")
+        raise ConfigError(f"{where} must be {kind}", value=shown, action="Correct its value.")
+    if metadata.get("choices") and converted not in metadata["choices"]:
+        allowed = " or ".join(metadata["choices"])
+        raise ConfigError(f"{where} must be {allowed}", value=shown, action="Correct its value.")
+    if isinstance(converted, int | float) and not metadata.get("least", 0.0) <= converted < math.inf:
+        least = f"{metadata['least']:g}"
+        raise ConfigError(
+            f"{where} must be a finite number, at least {least}", value=shown, action="Correct its value."
+        )
+    return converted
+
+
+def _texts(value: Any) -> list[str] | None:
+    """A list of texts; from the environment, texts between commas."""
+    items = value.split(",") if isinstance(value, str) else value
+    if isinstance(items, list) and all(isinstance(item, str) for item in items):
+        return [item.strip() for item in items if item.strip()]
+    return None
 
 
 _NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -123,7 +153,7 @@ def _scalar(hint: Any, value: Any) -> Any:
     if isinstance(value, bool) or hint is bool:
         return value if hint is bool and isinstance(value, bool) else None
     if isinstance(value, int) and hint is float:
-        return float(value)
+        return float(value) if abs(value) < 2**63 else None
     return value if isinstance(value, hint) else None
 
 
@@ -136,18 +166,12 @@ def _validate(settings: Settings) -> None:
         )
     try:
         ZoneInfo(settings.organisation.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(
             "organisation.timezone is not a time zone",
             value=settings.organisation.timezone,
             action="Use a name such as Europe/Paris.",
         ) from None
-    if settings.organisation.language not in ("fr", "en"):
-        raise ConfigError(
-            "organisation.language must be fr or en",
-            value=settings.organisation.language,
-            action="Choose one.",
-        )
     if not 0 <= settings.server.port <= 65535:
         raise ConfigError(
             "server.port must lie between 0 and 65535",
@@ -159,6 +183,12 @@ def _validate(settings: Settings) -> None:
 
 def _validate_providers(settings: Settings) -> None:
     for name, provider in settings.providers.items():
+        if not _PATH_NAME.fullmatch(name):
+            raise ConfigError(
+                "A provider's name is part of its path /providers/<name>/",
+                value=name,
+                action="Use letters, digits, dot, dash and underscore only.",
+            )
         if not provider.base_url.startswith(("http://", "https://")):
             raise ConfigError(
                 f"providers.{name}.base_url must be an http or https address",

@@ -19,10 +19,12 @@ __all__ = [
 CONFIG_VERSION = 1
 
 
-def _setting(default: Any, doc: str) -> Any:
-    if isinstance(default, dict | list):
-        return field(default_factory=default.copy, metadata={"doc": doc})
-    return field(default=default, metadata={"doc": doc})
+def _setting(default: Any, doc: str, *, choices: tuple[str, ...] = (), least: float = 0.0, secret: bool = False) -> Any:
+    """A field: `choices` when only some texts will do, `least` for numbers, `secret` when it must never be printed."""
+    metadata = {"doc": doc, "choices": choices, "least": least, "secret": secret}
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class OrganisationSettings:
 
     name: str = _setting("", "Shown on pages and reports.")
     timezone: str = _setting("Europe/Paris", "A day is a day of this time zone.")
-    language: str = _setting("fr", "First language of pages and messages: fr or en.")
+    language: str = _setting("fr", "First language of pages and messages.", choices=("fr", "en"))
     headcount: int = _setting(0, "Number of people, to give totals a scale; 0 when not given.")
 
 
@@ -54,9 +56,9 @@ class ProviderSettings:
     """One place that answers AI calls. The table's name is the `<name>` of `/providers/<name>/`."""
 
     base_url: str = _setting("", "Address calls are forwarded to, with its /v1 if it has one.")
-    wire: str = _setting("openai", "Protocol spoken: openai.")
+    wire: str = _setting("openai", "Protocol spoken.", choices=("openai",))
     default: bool = _setting(False, "Serves the bare /v1/ paths.")
-    api_key: str = _setting("", "Key sent upstream instead of the client's. Prefer `api_key_env`.")
+    api_key: str = _setting("", "Key sent upstream instead of the client's. Prefer `api_key_env`.", secret=True)
     api_key_env: str = _setting("", "Environment variable that holds the key.")
     provider: str = _setting("", "Provider's name in the catalogue (openai, mistral...); the table's name if empty.")
     zone: str = _setting(
@@ -67,7 +69,7 @@ class ProviderSettings:
     deployment: str = _setting("", "Name of a [deployments.<name>] table that describes the machines.")
     include_usage: bool = _setting(True, "The provider accepts stream_options.include_usage on chat completions.")
     live: bool = _setting(False, "Send `: energy` comments in streams without being asked.")
-    timeout_s: float = _setting(600.0, "Longest wait for the provider between two bytes.")
+    timeout_s: float = _setting(600.0, "Longest wait for the provider between two bytes.", least=0.001)
     meter_cpu_pid: int = _setting(
         0, "Process on this machine that serves this provider: its calls are metered from its CPU time."
     )
@@ -88,23 +90,25 @@ class DeploymentSettings:
 class GatewaySettings:
     """How calls are relayed."""
 
-    max_body_mb: float = _setting(64.0, "Largest request taken.")
+    max_body_mb: float = _setting(64.0, "Largest request taken.", least=0.001)
     hold_json_mb: float = _setting(
         8.0, "JSON answers up to this size are held until complete, so that headers can carry the figure."
     )
     organisation: str = _setting("", "Organisation written on each call; the organisation's name if empty.")
     application: str = _setting("", "Application written on calls that name none.")
-    environment: str = _setting("production", "Environment of the calls: production, test or experiment.")
+    environment: str = _setting(
+        "production", "Environment of the calls that say nothing.", choices=("production", "test", "experiment")
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSettings:
     """When facts move from the spool to the table."""
 
-    commit_seconds: float = _setting(20.0, "Longest time before a commit.")
-    commit_events: int = _setting(10_000, "Events that trigger a commit before that time.")
-    compact_files: int = _setting(64, "Small files that trigger a compaction.")
-    segment_mb: float = _setting(64.0, "Size at which a spool segment is closed.")
+    commit_seconds: float = _setting(20.0, "Longest time before a commit.", least=0.01)
+    commit_events: int = _setting(10_000, "Events that trigger a commit before that time.", least=1)
+    compact_files: int = _setting(64, "Small files that trigger a compaction.", least=2)
+    segment_mb: float = _setting(64.0, "Size at which a spool segment is closed.", least=0.001)
     log_retention_hours: int = _setting(24, "How long the table's own log is kept.")
 
 

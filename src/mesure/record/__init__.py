@@ -10,7 +10,7 @@ from mesure.record.event import (
     UsageEvent,
     identity_of,
 )
-from mesure.record.ids import new_id
+from mesure.record.ids import derived_id, new_id
 from mesure.record.sink import Sink
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Sink",
     "Source",
     "UsageEvent",
+    "derived_id",
     "identity_of",
     "new_id",
 ]

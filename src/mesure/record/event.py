@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -42,12 +41,14 @@ Operation = Literal[
     "other",
 ]
 
-_CHOICES: dict[str, tuple[str, ...]] = {
+_CHOICES: dict[str, tuple[str | None, ...]] = {
     "basis": get_args(Basis),
     "source": get_args(Source),
     "environment": get_args(Environment),
     "status": get_args(Outcome),
     "operation": get_args(Operation),
+    "energy_status": (None, "measured", "modelled"),
+    "energy_scope": (None, "process", "cpu", "accelerator", "server"),
 }
 
 
@@ -162,15 +163,15 @@ class UsageEvent:
                 raise InvalidValue(
                     f"{name} is not one Mesure knows",
                     value=value,
-                    action=f"Use one of: {', '.join(choices)}.",
+                    action=f"Use one of: {', '.join(filter(None, choices))}.",
                 )
+        _check_kinds(self)
         for name in _TIMES:
-            value = getattr(self, name)
-            if value is not None and value.tzinfo is None:
-                raise InvalidValue(f"{name} has no time zone", value=value, action="Give a UTC offset, as in +00:00.")
+            if (time := getattr(self, name)) is not None and time.tzinfo is None:
+                raise InvalidValue(f"{name} has no time zone", value=time, action="Give a UTC offset, as in +00:00.")
         for name in _AMOUNTS:
             value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
+            if value is not None and not 0 <= value < _BEYOND:
                 raise InvalidValue(
                     f"{name} must be a finite number, zero or more",
                     value=value,
@@ -187,24 +188,71 @@ class UsageEvent:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Known fields only, ready for a JSON encoder that knows `datetime` (or after `encode_times`)."""
+        """Known fields only; times stay `datetime`, which the JSON encoder is to write in ISO 8601."""
         return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> UsageEvent:
-        """From `to_json` after a trip through JSON. Columns of a later schema version are left aside."""
+        """From `to_json` after a trip through JSON. Columns of a later schema version are left aside.
+
+        Raises `InvalidValue` where the id or the time is missing, or a time cannot be read or has no offset.
+        """
         known = {name: data[name] for name in _NAMES if name in data}
         for name in _TIMES:
             if isinstance(known.get(name), str):
-                known[name] = datetime.fromisoformat(known[name]).astimezone(UTC)
+                known[name] = _time(name, known[name])
+        if "id" not in known or "started_at" not in known:
+            raise InvalidValue("An event needs an id and started_at", value=sorted(known), action="Give both.")
         return cls(**known)
+
+
+def _time(name: str, text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidValue(
+            f"{name} is not a time", value=text, action="Write it in ISO 8601, with its offset."
+        ) from None
+    if time.tzinfo is None:
+        raise InvalidValue(f"{name} has no time zone", value=text, action="Give a UTC offset, as in +00:00.")
+    return time.astimezone(UTC)
+
+
+def _check_kinds(event: UsageEvent) -> None:
+    for name, kind in _KINDS.items():
+        if (value := getattr(event, name)) is not None and type(value) is not kind:
+            _refuse_kind(name, value, kind)
+    if event.labels and not all(type(text) is str for pair in event.labels.items() for text in pair):
+        raise InvalidValue("labels must be a table of texts", value=event.labels, action="Write numbers as text.")
+
+
+def _refuse_kind(name: str, value: object, kind: type) -> None:
+    """Raise unless `value` can stand for `kind`: a whole number for a float, a subclass of it otherwise."""
+    if kind is float and type(value) is int:
+        return
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return
+    raise InvalidValue(f"{name} must be {_SPOKEN[kind]}", value=value, action="Correct it, or leave it out.")
 
 
 _NAMES = tuple(f.name for f in fields(UsageEvent))
 _TIMES = ("started_at", "ended_at", "ingested_at")
-_AMOUNTS = tuple(
-    f.name for f in fields(UsageEvent) if f.type in ("int | None", "float | None", "int") and f.name != "schema_version"
-)
+_SPOKEN: dict[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    dict: "a table of texts",
+    datetime: "a time",
+}
+_KINDS: dict[str, type] = {
+    f.name: next(kind for kind in _SPOKEN if f.type.split(" ")[0].split("[")[0] == kind.__name__)
+    for f in fields(UsageEvent)
+    if isinstance(f.type, str) and f.name not in _CHOICES
+}
+_AMOUNTS = tuple(name for name, kind in _KINDS.items() if kind in (int, float) and name != "schema_version")
+#: Columns of the table are 64-bit.
+_BEYOND = 2.0**63
 _SUBSETS = (
     ("cached_input_tokens", "input_tokens"),
     ("reasoning_tokens", "output_tokens"),

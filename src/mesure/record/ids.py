@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 import time
+from hashlib import sha256
 
-__all__ = ["new_id"]
+__all__ = ["derived_id", "new_id"]
+
+_LARGEST_MS = 0xFFFF_FFFF_FFFF
 
 
 def new_id(at_ms: int | None = None) -> str:
     """A UUIDv7 as text; `at_ms` is Unix time in milliseconds, now by default."""
-    milliseconds = time.time_ns() // 1_000_000 if at_ms is None else at_ms
-    random = int.from_bytes(os.urandom(10))
-    value = (
-        (milliseconds & 0xFFFF_FFFF_FFFF) << 80
-        | 0x7 << 76
-        | (random >> 68) << 64
-        | 0b10 << 62
-        | random & 0x3FFF_FFFF_FFFF_FFFF
-    )
+    return _uuid7(time.time_ns() // 1_000_000 if at_ms is None else at_ms, os.urandom(10))
+
+
+def derived_id(at_ms: int, origin: str) -> str:
+    """The UUIDv7 of a fact read from elsewhere: the same time and origin always give the same id."""
+    return _uuid7(at_ms, sha256(origin.encode()).digest()[:10])
+
+
+def _uuid7(at_ms: int, ten_bytes: bytes) -> str:
+    bits = int.from_bytes(ten_bytes)
+    # Before 1970 there is no such time: the earliest is kept, so that ids stay ordered.
+    milliseconds = min(max(at_ms, 0), _LARGEST_MS)
+    value = milliseconds << 80 | 0x7 << 76 | (bits >> 68) << 64 | 0b10 << 62 | bits & 0x3FFF_FFFF_FFFF_FFFF
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
