@@ -1,0 +1,256 @@
+"""Refresh the source tables of this folder, row by row, from a folder of collected public facts.
+
+    python catalogue-src/carry_over.py FOLDER
+
+Only rows that name their source, unit, year and licence are taken, and of those only what Mesure uses. What is written by
+hand (stack, hosts, equivalences, links, windows, extra models) lives in `tables/` already and is not touched.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from pathlib import Path
+
+from open_models import OPEN_MODELS
+
+TABLES = Path(__file__).parent / "tables"
+LONG = ("entity", "parameter", "value", "low", "high", "unit", "year", "source", "source_url", "licence", "status", "note")
+
+
+def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(name: str, rows: list[dict[str, str]], columns: tuple[str, ...] = LONG) -> None:
+    with (TABLES / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"{name}: {len(rows)} rows")
+
+
+def year_of(text: str) -> str:
+    """The last year named in a date, a fiscal year or a range; empty when there is none."""
+    found = re.findall(r"(?:19|20)\d\d", text)
+    return found[-1] if found else ""
+
+
+def grids(folder: Path) -> list[dict[str, str]]:
+    """Life-cycle and direct yearly factors, each edition once; the newest edition wins for one zone and year."""
+    kept: dict[tuple[str, str, str], dict[str, str]] = {}
+    history = [row | {"zone_type": "country", "name": "", "mix": "generation", "note": ""} for row in
+               rows_of(folder, "grids_history")]
+    for row in [*rows_of(folder, "grids"), *history]:
+        year, life_cycle = year_of(row["year"]), row["scope"] == "life-cycle"
+        if not year or not row["licence"] or not row["unit"].startswith("gCO2"):
+            continue
+        parameter = "intensity" if life_cycle else "intensity_direct"
+        if "scope 2 + 3" in row["scope"]:
+            continue
+        edition = "2026" in row["source"]
+        key = (row["zone"], parameter, year)
+        if key in kept and not (edition and "2026" not in kept[key]["source"]):
+            continue
+        kept[key] = {
+            "entity": row["zone"], "parameter": parameter, "value": row["value"],
+            "unit": "gCO2e/kWh" if row["unit"] == "gCO2e/kWh" else "gCO2/kWh", "year": year,
+            "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
+            "status": "published", "note": "; ".join(filter(None, (row["scope"], row["mix"], row["note"]))),
+        }
+    return sorted(kept.values(), key=lambda r: (r["entity"], r["parameter"], r["year"]))
+
+
+def zones(folder: Path) -> list[dict[str, str]]:
+    names = {row["zone"]: row for row in reversed(rows_of(folder, "grids")) if year_of(row["year"])}
+    return [
+        {"zone": zone, "name": row["name"], "type": row["zone_type"], "country": row["iso_country"],
+         "source": row["source"], "licence": row["licence"]}
+        for zone, row in sorted(names.items())
+    ]
+
+
+_ACCELERATOR = {
+    "board_power_w": "W", "memory_gb": "GB", "memory_bandwidth_gb_s": "GB/s", "dense_bf16_tflops": "TFLOP/s",
+    "dense_fp8_tflops": "TFLOP/s", "dense_int8_tops": "TOP/s",
+}
+
+
+def accelerators(folder: Path) -> list[dict[str, str]]:
+    out = []
+    for row in rows_of(folder, "accelerators"):
+        url = row["source_url"] or "not stated"
+        for parameter, unit in _ACCELERATOR.items():
+            if row[parameter] and row["year"]:
+                out.append({
+                    "entity": row["id"], "parameter": parameter, "value": row[parameter], "unit": unit,
+                    "year": row["year"], "source": f"{row['vendor']}, {row['name']}: {row['evidence']}",
+                    "source_url": url, "licence": row["licence"],
+                    "status": "published" if row["evidence"].startswith("read") else "recalled",
+                    "note": "; ".join(filter(None, (row["note"], row["cross_check"]))),
+                })
+    return out
+
+
+def open_models(folder: Path) -> list[dict[str, str]]:
+    """Architecture facts of the models listed in `open_models.py`, from published configurations."""
+    by_id = {row["model_id"]: row for row in rows_of(folder, "models_open")}
+    out = []
+    for model in OPEN_MODELS:
+        row = by_id[model.config]
+        latent = row["kv_lora_rank"]
+        kv = (float(latent) + float(row["qk_rope_head_dim"] or 64)) if latent else (
+            2 * float(row["kv_heads"] or 0) * float(row["head_dim"] or model.head_dim))
+        facts = {
+            "total_params_b": (row["params_total_b"], "1e9 parameters"),
+            "active_params_b": (row["params_active_b"], "1e9 parameters"),
+            "layers": (row["layers"], "layers"), "hidden": (row["hidden"], "elements"),
+            "kv_elements": (f"{kv:g}" if kv else "", "elements per token and layer"),
+            "experts": (row["experts"], "experts"), "experts_per_token": (row["experts_per_token"], "experts"),
+        } | {name: (f"{value:g}", unit) for name, (value, unit) in model.corrected.items()}
+        for parameter, (value, unit) in facts.items():
+            if value:
+                own = parameter in model.corrected
+                out.append({
+                    "entity": model.id, "parameter": parameter, "value": value, "unit": unit, "year": str(model.year),
+                    "source": model.correction_source if own else f"configuration of {row['model_id']}, read in {row['source']}",
+                    "source_url": row["config_source"] or row["params_source"] or f"https://huggingface.co/{row['model_id']}",
+                    "licence": "bare fact of the maker's published configuration", "status": "recalled" if own else "published",
+                    "note": "" if own else row["note"],
+                })
+    return out
+
+
+_SNAPSHOT = re.compile(r"(.+?)-(?:20\d\d-\d\d-\d\d|20\d{6})")
+
+
+def base_of(model_id: str) -> str:
+    """The model a dated snapshot is a snapshot of."""
+    found = _SNAPSHOT.fullmatch(model_id)
+    return found[1] if found else model_id
+
+
+def closed_models(folder: Path, *, mpl: bool) -> list[dict[str, str]]:
+    """One row per estimator, never an average; rows under MPL-2.0 stay in a file of their own."""
+    out = []
+    for row in rows_of(folder, "models_closed"):
+        year, published = year_of(row["date"]), row["kind"] == "published by the maker"
+        if row["licence"].startswith("MPL") != mpl or not year:
+            continue
+        for parameter in ("total", "active"):
+            low, high = row[f"{parameter}_low_b"], row[f"{parameter}_high_b"]
+            if low and high:
+                out.append({
+                    "entity": base_of(row["model_id"]), "parameter": f"{parameter}_params_b",
+                    "value": f"{(float(low) * float(high)) ** 0.5:.6g}", "low": low, "high": high,
+                    "unit": "1e9 parameters", "year": year, "source": f"{row['source']} ({row['kind']})",
+                    "source_url": row["source_url"], "licence": row["licence"],
+                    "status": "published" if published else "estimated",
+                    "note": "; ".join(filter(None, (row["architecture"], row["note"]))),
+                })
+    return [dict(items) for items in dict.fromkeys(tuple(row.items()) for row in out)]
+
+
+def model_list(folder: Path) -> list[dict[str, str]]:
+    """Every model once: who makes it, what it makes, whether its weights are published."""
+    out = [{"model": m.id, "maker": m.config.split("/")[0].lower(), "modality": "text", "open": "yes",
+            "source": m.config, "licence": "bare fact"} for m in OPEN_MODELS]
+    for row in rows_of(folder, "models_closed"):
+        speech = re.search(r"transcribe|voxtral", row["model_id"])
+        kind = "embedding" if "embed" in row["model_id"] else "speech to text" if speech else "text"
+        out.append({"model": base_of(row["model_id"]), "maker": row["provider"], "modality": kind,
+                    "open": "yes" if row["kind"] == "published by the maker" else "no", "source": row["source"],
+                    "licence": "bare fact"})
+    out += [{"model": r["model_id"], "maker": r["maker"].lower(), "modality": r["kind"], "open": "yes", "source": r["source"],
+             "licence": r["licence"]} for r in rows_of(folder, "models_media")]
+    return sorted({r["model"]: r for r in reversed(out)}.values(), key=lambda r: r["model"])
+
+
+def media_models(folder: Path) -> list[dict[str, str]]:
+    out = []
+    for row in rows_of(folder, "models_media"):
+        year = year_of(row["date"])
+        facts = {"denoiser_params_b" if row["kind"] in ("image", "video") else "total_params_b":
+                 (row["denoiser_or_core_params_b"], "1e9 parameters"),
+                 "text_encoder_params_b": (row["text_encoder_params_b"], "1e9 parameters"),
+                 "default_steps": (row["default_steps"], "steps")}
+        for parameter, (value, unit) in facts.items():
+            if value and year and float(value) > 0:
+                out.append({
+                    "entity": row["model_id"], "parameter": parameter, "value": value, "unit": unit, "year": year,
+                    "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
+                    "status": "recalled" if parameter == "default_steps" else "published", "note": row["note"],
+                })
+    return out
+
+
+def embodied(folder: Path) -> list[dict[str, str]]:
+    out = []
+    for row in rows_of(folder, "embodied"):
+        year = year_of(row["year"])
+        if year and re.fullmatch(r"[\d.]+", row["value"]):
+            out.append({
+                "entity": re.sub(r"[^a-z0-9]+", "-", row["item"].lower()).strip("-"), "parameter": "manufacture",
+                "value": row["value"], "low": row["low"], "high": row["high"], "unit": row["unit"], "year": year,
+                "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
+                "status": "estimated" if "derived" in row["source"] or "Boaviz" in row["source"] else "published",
+                "note": "; ".join(filter(None, (row["scope"], row["note"]))),
+            })
+    return out
+
+
+def sites(folder: Path) -> list[dict[str, str]]:
+    out = []
+    for row in rows_of(folder, "sites_pue_wue"):
+        year, values = year_of(row["year"]), [float(v) for v in row["value"].split("-")]
+        if row["metric"] not in ("PUE", "WUE") or not year:
+            continue
+        whole = row["site"] in ("fleet", "default of a peer library")
+        low, high = (min(values), max(values)) if len(values) > 1 else ("", "")
+        out.append({
+            "entity": row["operator"] if whole else f"{row['operator']}:{row['site']}", "parameter": row["metric"].lower(),
+            "value": f"{sum(values) / len(values):g}", "low": f"{low}", "high": f"{high}", "unit": row["unit"], "year": year,
+            "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
+            "status": "assumed" if "library" in row["site"] else "published",
+            "note": "; ".join(filter(None, (row["place"], row["note"], row["year"]))),
+        })
+    return out
+
+
+def names(folder: Path) -> list[dict[str, str]]:
+    """API names of the listed models: those stated in `open_models.py`, and dated snapshots listed by the providers."""
+    closed = {r["entity"] for mpl in (False, True) for r in closed_models(folder, mpl=mpl)}
+    stated = {m.id for m in OPEN_MODELS}
+    out = [{"provider": "", "name": name, "model": model.id, "source": "model card and provider lists", "year": str(model.year),
+            "licence": "bare fact"} for model in OPEN_MODELS for name in dict.fromkeys((model.config, *model.names))]
+    out += [{"provider": row["provider"], "name": row["model_id"], "model": base_of(row["model_id"]), "source": row["source"],
+             "year": year_of(row["date"]), "licence": "bare fact"} for row in rows_of(folder, "models_closed")
+            if base_of(row["model_id"]) != row["model_id"]]
+    for row in rows_of(folder, "models_api"):
+        base = row["snapshot_of"]
+        for target in (closed, stated):
+            if base in target and row["model_id"] not in target:
+                out.append({"provider": row["provider"], "name": row["model_id"], "model": base, "source": row["source"],
+                            "year": year_of(row["source_date"]), "licence": row["licence"]})
+    return list({(r["provider"], r["name"].casefold()): r for r in out if r["year"]}.values())
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    write("grids", grids(folder))
+    write("zones", zones(folder), ("zone", "name", "type", "country", "source", "licence"))
+    write("accelerators", accelerators(folder))
+    write("models_open", open_models(folder))
+    write("models_closed", closed_models(folder, mpl=False))
+    write("models_closed_mpl", closed_models(folder, mpl=True))
+    write("models_media", media_models(folder))
+    write("model_list", model_list(folder), ("model", "maker", "modality", "open", "source", "licence"))
+    write("embodied", embodied(folder))
+    write("sites", sites(folder))
+    write("model_names", names(folder), ("provider", "name", "model", "source", "year", "licence"))
+
+
+if __name__ == "__main__":
+    main()
