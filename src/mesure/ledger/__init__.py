@@ -1,1 +1,29 @@
-"""TODO"""
+"""The ledger: spool, committer, Delta table, and the derived view that pages read."""
+
+from mesure.ledger.committer import Committer, CommitterState
+from mesure.ledger.counters import CounterLabels, CounterRow, Counters
+from mesure.ledger.importing import ImportResult, import_events
+from mesure.ledger.spool import Spool
+from mesure.ledger.table import Ledger, Snapshot, StaleBatch, StoredFile
+from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, PowerPoint, Window
+
+__all__ = [
+    "CallRow",
+    "Committer",
+    "CommitterState",
+    "CounterLabels",
+    "CounterRow",
+    "Counters",
+    "GroupTotal",
+    "ImportResult",
+    "Ledger",
+    "ModelRow",
+    "Overview",
+    "PowerPoint",
+    "Snapshot",
+    "Spool",
+    "StaleBatch",
+    "StoredFile",
+    "Window",
+    "import_events",
+]

@@ -1,0 +1,366 @@
+"""The committer: moves what the spool holds into the table, exactly once, and knows what is not there yet.
+
+One thread follows the segments (every 0.1 s) into `recent`; another commits them (every 20 s or 10 000 events), and
+compacts. Position in a segment and rows go to the table in one commit: a kill at any point leaves both or neither.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mesure.errors import LedgerError
+from mesure.ledger.counters import Counters
+from mesure.ledger.segments import Segment, find_segments
+from mesure.ledger.table import StaleBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mesure.config import LedgerSettings
+    from mesure.ledger.table import Ledger, Snapshot
+    from mesure.record import UsageEvent
+
+    Listener = Callable[[list[UsageEvent]], None]
+
+__all__ = ["Committer", "CommitterState"]
+
+_POLL_S = 0.1
+_FOREIGN_POLL_S = 1.0
+_RETRY_S = 5.0
+_VACUUM_EVERY_S = 6 * 3600.0
+_READ_AT_ONCE = 2_000
+
+log = logging.getLogger("mesure")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitterState:
+    """How the committer is doing; what health checks tell."""
+
+    running: bool
+    committed: int  # events written to the table since the start
+    recent: int  # events seen, not yet in the table
+    lag_s: float  # age of the oldest of them, since it was seen
+    spool_bytes: int
+    segments: int
+    damaged_lines: int  # refused by their checksum, since the start
+    torn_lines: int  # cut by the death of their writer: never acknowledged
+    ledger_version: int
+    last_error: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class _Pending:
+    segment: str
+    end: int
+    event: UsageEvent
+    seen_at: float
+
+
+class Committer:
+    """Start it once per data folder; a second one is refused."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool_folder: str | Path,
+        settings: LedgerSettings | None = None,
+    ) -> None:
+        self.ledger = ledger
+        self.folder = Path(spool_folder)
+        self.settings = settings or ledger.settings
+        self.counters = Counters(ledger.deployments)
+        self._lock = threading.RLock()
+        self._wake = threading.Condition(self._lock)
+        self._listeners: list[tuple[Listener, bool]] = [(self.counters.add, False)]
+        self._pending: list[_Pending] = []
+        self._segments: dict[str, Segment] = {}
+        self._snapshot: Snapshot | None = None
+        self._threads: list[threading.Thread] = []
+        self._lock_fd = -1
+        self._stopping = False
+        self._committed = self._damaged = self._torn = 0
+        self._errors: dict[str, str] = {}
+        self._retry_at = 0.0
+        self._vacuum_at = 0.0
+
+    # --- life ---
+
+    def start(self) -> None:
+        """Take the folder and begin. Raises `LedgerError` if another committer has it, or the table is unreadable."""
+        self._take_folder()
+        try:
+            self._snapshot = self.ledger.snapshot()
+            self._find_segments(new=False)
+        except BaseException:
+            self._release_folder()
+            raise
+        self._stopping = False
+        self._vacuum_at = time.monotonic() + 60.0
+        for target, name in ((self._tail_loop, "tail"), (self._commit_loop, "commit")):
+            thread = threading.Thread(target=target, name=f"mesure-{name}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Commit all that the spool holds, then let the folder go. What cannot be written stays in the spool."""
+        with self._lock:
+            self._stopping = True
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        if self._lock_fd >= 0:
+            self._guarded("ledger", self._drain)
+            for segment in self._segments.values():
+                segment.close()
+            self._segments.clear()
+            self._release_folder()
+
+    def _take_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self.folder / "committer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise LedgerError(
+                f"The spool folder cannot be used: {error.strerror}",
+                value=str(self.folder),
+                action="Make it writable for this user, or choose another data folder.",
+                code="spool_unusable",
+            ) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise LedgerError(
+                "Another Mesure already commits this data folder",
+                value=str(self.folder),
+                action="Use the one that runs, stop it first, or give this one another data folder.",
+                code="committer_running",
+            ) from None
+        self._lock_fd = fd
+
+    def _release_folder(self) -> None:
+        os.close(self._lock_fd)
+        self._lock_fd = -1
+
+    # --- what others see ---
+
+    @property
+    def recent(self) -> tuple[UsageEvent, ...]:
+        """Events seen but not yet in the table, oldest first."""
+        return self.consistent()[1]
+
+    def consistent(self) -> tuple[Snapshot, tuple[UsageEvent, ...]]:
+        """A version of the table and the events that are not in it: together, each event once."""
+        with self._lock:
+            snapshot = self._snapshot or self.ledger.snapshot()
+            return snapshot, tuple(pending.event for pending in self._pending)
+
+    def listen(self, callback: Listener, *, backlog: bool = False) -> Callable[[], None]:
+        """Call back, from the committer's thread, with events as they are seen; the result ends it.
+
+        Events that were waiting in the spool before the start are left out unless `backlog`.
+        """
+        entry = (callback, backlog)
+        with self._lock:
+            self._listeners.append(entry)
+
+        def unsubscribe() -> None:
+            with self._lock, suppress(ValueError):
+                self._listeners.remove(entry)
+
+        return unsubscribe
+
+    @property
+    def state(self) -> CommitterState:
+        with self._lock:
+            oldest = self._pending[0].seen_at if self._pending else None
+            return CommitterState(
+                running=bool(self._threads),
+                committed=self._committed,
+                recent=len(self._pending),
+                lag_s=0.0 if oldest is None else max(0.0, time.monotonic() - oldest),
+                spool_bytes=sum(_size(path) for path in find_segments(self.folder)),
+                segments=len(self._segments),
+                damaged_lines=self._damaged + sum(segment.damaged for segment in self._segments.values()),
+                torn_lines=self._torn + sum(segment.torn for segment in self._segments.values()),
+                ledger_version=self._snapshot.version if self._snapshot else -1,
+                last_error=" ".join(self._errors.values()) or None,
+            )
+
+    # --- following the spool ---
+
+    def _tail_loop(self) -> None:
+        while not self._stopping:
+            more = self._guarded("spool", self._tail)
+            with self._wake:
+                if not more and not self._stopping:
+                    self._wake.wait(_POLL_S)
+
+    def _guarded(self, what: str, step: Callable[[], bool]) -> bool:
+        """Run one step; what goes wrong is kept for `state`, logged when it changes, and tried again."""
+        try:
+            done = step()
+        except Exception as error:  # noqa: BLE001  (this thread must outlive anything)
+            reason = str(error) if isinstance(error, LedgerError) else f"{what}: {error!r}"
+            if self._errors.get(what) != reason:
+                log.warning("Committer: %s", reason)
+            self._errors[what] = reason
+            return False
+        self._errors.pop(what, None)
+        return done
+
+    def _tail(self) -> bool:
+        """Read further in each segment; True when there is more to read at once. Memory stays bounded."""
+        self._find_segments(new=True)
+        more = False
+        for segment in list(self._segments.values()):
+            room = 2 * self.settings.commit_events - len(self._pending)
+            if room <= 0:
+                return False
+            segment.check_finished()
+            bad = segment.damaged + segment.torn
+            found = segment.read(min(room, _READ_AT_ONCE))
+            more = more or len(found) == min(room, _READ_AT_ONCE)
+            if segment.damaged + segment.torn > bad:
+                log.warning("Spool: %s holds damaged or cut lines; they are counted and left out.", segment.name)
+            self._see(segment, [_Pending(segment.name, end, event, time.monotonic()) for end, event in found])
+        return more
+
+    def _find_segments(self, *, new: bool) -> None:
+        for path in find_segments(self.folder):
+            if path.name not in self._segments:
+                with suppress(FileNotFoundError):
+                    offset = self.ledger.transaction_version(path.name)
+                    segment = Segment.open(path, offset, new=new)
+                    with self._lock:
+                        self._segments[path.name] = segment
+
+    def _see(self, segment: Segment, found: list[_Pending]) -> None:
+        if not found:
+            return
+        with self._wake:
+            self._pending.extend(found)
+            listeners = list(self._listeners)
+            if len(self._pending) >= self.settings.commit_events:
+                self._wake.notify_all()
+        everything = [pending.event for pending in found]
+        live = [pending.event for pending in found if pending.end > segment.live_from]
+        for callback, backlog in listeners:
+            if events := everything if backlog else live:
+                self._tell(callback, events)
+
+    @staticmethod
+    def _tell(callback: Listener, events: list[UsageEvent]) -> None:
+        try:
+            callback(events)
+        except Exception:  # a page that fails must not stop the commits
+            log.exception("Committer: a listener failed.")
+
+    # --- writing the table ---
+
+    def _commit_loop(self) -> None:
+        foreign_at = 0.0
+        while not self._stopping:
+            with self._wake:
+                if not self._due() and not self._stopping:
+                    self._wake.wait(_FOREIGN_POLL_S)
+                due = self._due()
+            if due and not self._guarded("ledger", self._commit):
+                self._retry_at = time.monotonic() + _RETRY_S
+            elif time.monotonic() >= foreign_at:
+                foreign_at = time.monotonic() + _FOREIGN_POLL_S
+                self._guarded("table", self._see_foreign)
+                self._guarded("segments", self._discard_done)
+                self._guarded("upkeep", self._upkeep)
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if not self._pending or self._stopping or now < self._retry_at:
+            return False
+        full = len(self._pending) >= self.settings.commit_events
+        return full or now - self._pending[0].seen_at >= self.settings.commit_seconds
+
+    def _commit(self) -> bool:
+        """Write what is pending, in one commit with the offsets that it reaches. Raises `LedgerError`."""
+        done = self._settle(*self.ledger.progress(self._waiting()))
+        with self._lock:
+            batch = list(self._pending)
+        if not batch:
+            return True
+        reached = {pending.segment: pending.end for pending in batch}
+        after = {name: done.get(name, 0) for name in reached}
+        try:
+            snapshot = self.ledger.append([pending.event for pending in batch], reached, after=after)
+        except StaleBatch:  # an attempt that seemed to fail had been written
+            return False
+        self._settle(snapshot, reached)
+        return True
+
+    def _waiting(self) -> set[str]:
+        """Segments with events that are not in the table."""
+        with self._lock:
+            return {pending.segment for pending in self._pending}
+
+    def _settle(self, snapshot: Snapshot, done: dict[str, int]) -> dict[str, int]:
+        """Show a version, and no longer as recent what it holds: both at once, so that nothing counts twice."""
+        with self._wake:
+            before = len(self._pending)
+            self._pending = [p for p in self._pending if p.end > done.get(p.segment, 0)]
+            self._committed += before - len(self._pending)
+            self._snapshot = snapshot
+            self._wake.notify_all()
+        return done
+
+    def _see_foreign(self) -> bool:
+        """Versions written by an import, or by a compaction."""
+        self._settle(*self.ledger.progress(self._waiting()))
+        return True
+
+    def _discard_done(self) -> bool:
+        """Delete segments of dead writers once every event of them is in the table."""
+        waiting = self._waiting()
+        for segment in list(self._segments.values()):
+            if segment.exhausted and segment.name not in waiting:
+                with self._lock:
+                    del self._segments[segment.name]
+                    self._damaged += segment.damaged
+                    self._torn += segment.torn
+                segment.discard()
+        return True
+
+    def _upkeep(self) -> bool:
+        if self.ledger.needs_compaction():
+            self.ledger.compact()
+            self._see_foreign()
+        if time.monotonic() >= self._vacuum_at:
+            self._vacuum_at = time.monotonic() + _VACUUM_EVERY_S
+            self.ledger.vacuum()
+        return True
+
+    def _drain(self) -> bool:
+        """Everything readable now goes to the table; used at the end, when no thread runs."""
+        more = True
+        while more:
+            more = self._tail()
+            while not self._commit():
+                pass
+        return self._discard_done()
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0

@@ -1,0 +1,322 @@
+"""The ledger: a Delta Lake table of facts that any engine reads, written exactly once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from mesure.config import LedgerSettings
+from mesure.errors import LedgerError
+from mesure.ledger.schema import empty_table, to_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from arro3.core import Table
+    from deltalake import CommitProperties, DeltaTable, WriterProperties
+
+    from mesure.config import DeploymentSettings
+    from mesure.record import UsageEvent
+
+__all__ = ["Ledger", "Snapshot", "StaleBatch", "StoredFile"]
+
+#: Compaction packs files up to this size and leaves larger ones alone, so that no row is rewritten many times.
+_TARGET_BYTES = 16 << 20
+_ATTEMPTS = 20
+_CHECKPOINT_EVERY = 50
+
+
+class StaleBatch(LedgerError):  # noqa: N818
+    """Part of the batch is in the table already, written by another attempt: read `transaction_version` and retry."""
+
+    default_code = "stale_batch"
+
+
+class StoredFile(NamedTuple):
+    """One Parquet file of a version of the table."""
+
+    uri: str
+    month: str
+    rows: int
+    size_bytes: int
+
+
+class Snapshot(NamedTuple):
+    """What one version of the table holds. Files never change, so results computed from one can be kept."""
+
+    version: int
+    files: tuple[StoredFile, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+
+class Ledger:
+    """The table at `folder`/ledger, made on first use. Safe for threads, and for several processes."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        settings: LedgerSettings | None = None,
+        deployments: Mapping[str, DeploymentSettings] | None = None,
+    ) -> None:
+        self.path = Path(folder) / "ledger"
+        self.settings = settings or LedgerSettings()
+        self.deployments = dict(deployments or {})
+        self._lock = threading.RLock()
+        self._opened: DeltaTable | None = None
+        self._snapshot: Snapshot | None = None
+
+    @property
+    def version(self) -> int:
+        """Version of the table, as last written by anybody."""
+        return self.snapshot().version
+
+    def count(self) -> int:
+        """Events in the table."""
+        return self.snapshot().rows
+
+    def files(self) -> list[str]:
+        """Addresses of the Parquet files of the latest version, for any engine."""
+        return [file.uri for file in self.snapshot().files]
+
+    def transaction_version(self, app_id: str) -> int:
+        """How far `app_id` (a spool segment: bytes; an import: rows) is in the table; 0 if it never wrote."""
+        return self.progress([app_id])[1][app_id]
+
+    def progress(self, app_ids: Iterable[str]) -> tuple[Snapshot, dict[str, int]]:
+        """The latest version, and how far each application is in that very version."""
+        with self._lock:
+            self._refresh()
+            return self._seen(), {app_id: self._done(app_id) for app_id in app_ids}
+
+    def snapshot(self) -> Snapshot:
+        """The latest version and its files. Raises `LedgerError` when the table cannot be read."""
+        with self._lock:
+            self._refresh()
+            return self._seen()
+
+    def append(
+        self,
+        events: Sequence[UsageEvent],
+        transactions: Mapping[str, int],
+        *,
+        after: Mapping[str, int] | None = None,
+    ) -> Snapshot:
+        """Write the events in one commit, with what each application has then done; the version that holds them.
+
+        `after`: what each application had done before this batch. It is compared with the very snapshot committed
+        to, so that a replay is refused (`StaleBatch`) whoever wrote first. Raises `LedgerError` if it cannot be written.
+        """
+        rows = to_table(events, datetime.now(UTC))
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                self._refresh()
+                self._check(after or {})
+                if self._write(rows, transactions):
+                    return self._seen()
+        raise LedgerError(
+            f"Other writers were first {_ATTEMPTS} times in a row",
+            value=str(self.path),
+            action="Try again; if it goes on, look for a program that writes to this table without pause.",
+            code="ledger_contended",
+        )
+
+    def compact(self) -> int:
+        """Merge small files, month by month; the number of files that went. Rows and their order of writing stay."""
+        table = self._fresh()
+        removed = 0
+        for month in self._crowded(1):
+            with _said("compacted", self.path):
+                done = table.optimize.compact(
+                    partition_filters=[("month", "=", month)],
+                    target_size=_TARGET_BYTES,
+                    writer_properties=_writer_properties(),
+                )
+            removed += int(done["numFilesRemoved"]) - int(done["numFilesAdded"])
+            self._hold(table.version())
+        return removed
+
+    def needs_compaction(self) -> bool:
+        return bool(self._crowded(self.settings.compact_files))
+
+    def vacuum(self) -> int:
+        """Delete files that no version of the retained log names; how many went."""
+        hours = self.settings.log_retention_hours
+        with _said("vacuumed", self.path):
+            table = self._fresh()
+            gone = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
+            table.cleanup_metadata()
+        return len(gone)
+
+    # --- inside the lock ---
+
+    def _table(self) -> DeltaTable:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+    def _open(self) -> DeltaTable:
+        from deltalake import DeltaTable
+
+        with _said("opened", self.path):
+            if not DeltaTable.is_deltatable(str(self.path)):
+                self._create()
+            return DeltaTable(str(self.path))
+
+    def _create(self) -> None:
+        """A new table. Two processes may try at once: the one that comes second finds it made."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            DeltaTable.create(
+                str(self.path),
+                schema=empty_table().schema,
+                mode="error",
+                partition_by=["month"],
+                name="mesure usage events",
+                configuration={
+                    "delta.logRetentionDuration": f"interval {self.settings.log_retention_hours} hours",
+                    "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
+                    "delta.dataSkippingStatsColumns": "started_at,ingested_at",
+                },
+            )
+        except DeltaError:
+            if not DeltaTable.is_deltatable(str(self.path)):
+                raise
+
+    def _fresh(self) -> DeltaTable:
+        """A handle of its own for long work, so that readers and appends do not wait for it."""
+        from deltalake import DeltaTable
+
+        with self._lock:
+            self._table()
+        with _said("opened", self.path):
+            return DeltaTable(str(self.path))
+
+    def _refresh(self) -> None:
+        with _said("read", self.path):
+            self._table().update_incremental()
+
+    def _done(self, app_id: str) -> int:
+        return self._table().transaction_version(app_id) or 0
+
+    def _check(self, after: Mapping[str, int]) -> None:
+        for app_id, expected in after.items():
+            if (done := self._done(app_id)) != expected:
+                raise StaleBatch(
+                    "The table already holds part of this batch",
+                    value=f"{app_id}: {done}, expected {expected}",
+                    action="Read how far it is and write the rest.",
+                )
+
+    def _write(self, rows: Table, transactions: Mapping[str, int]) -> bool:
+        """One attempt on the snapshot just read; False when somebody else committed in between."""
+        from deltalake import write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        table = self._table()
+        before = table.version()
+        try:
+            with _said("written", self.path):
+                write_deltalake(
+                    table,
+                    rows,
+                    mode="append",
+                    schema_mode="merge",
+                    writer_properties=_writer_properties(),
+                    commit_properties=_commit_properties(transactions),
+                )
+        except LedgerError as error:
+            if isinstance(error.__cause__, CommitFailedError):
+                return False
+            raise
+        self._hold(before + 1)
+        return True
+
+    def _seen(self) -> Snapshot:
+        table = self._table()
+        if self._snapshot is None or self._snapshot.version != table.version():
+            self._snapshot = Snapshot(table.version(), _stored_files(table, self.path))
+        return self._snapshot
+
+    def _crowded(self, above: int) -> list[str]:
+        """Months with more than `above` files small enough to be merged by pairs."""
+        small: dict[str, int] = {}
+        for file in self.snapshot().files:
+            if file.size_bytes < _TARGET_BYTES // 2:
+                small[file.month] = small.get(file.month, 0) + 1
+        return [month for month, count in sorted(small.items()) if count > above]
+
+    def _hold(self, version: int) -> None:
+        """Ask the disk to hold a commit and its files: spool segments are deleted on the strength of it."""
+        log = self.path / "_delta_log"
+        commit = log / f"{version:020d}.json"
+        with suppress(OSError):
+            added = [orjson.loads(line).get("add") for line in commit.read_bytes().splitlines()]
+            files = [self.path / action["path"] for action in added if action]
+            for path in (*files, *{file.parent for file in files}, commit, log):
+                _sync(path)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+class _said:  # noqa: N801  (reads as a word in `with _said("written", path)`)
+    """Turns the engine's errors, and the system's, into a `LedgerError` that says what could not be done."""
+
+    def __init__(self, what: str, path: Path) -> None:
+        self.what, self.path = what, path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if error is None or isinstance(error, LedgerError) or not isinstance(error, Exception):
+            return
+        raise LedgerError(
+            f"The ledger could not be {self.what}: {str(error).splitlines()[0][:300] if str(error) else error!r}",
+            value=str(self.path),
+            action="Check free space, rights and disk of the folder; what is in the spool is kept and written later.",
+            code="ledger_unavailable",
+        ) from error
+
+
+def _writer_properties() -> WriterProperties:
+    from deltalake import WriterProperties
+
+    return WriterProperties(compression="ZSTD")
+
+
+def _commit_properties(transactions: Mapping[str, int]) -> CommitProperties:
+    """No retry inside the engine: it would commit on a snapshot whose transactions were not looked at."""
+    from deltalake import CommitProperties, Transaction
+
+    return CommitProperties(
+        app_transactions=[Transaction(app_id, done) for app_id, done in transactions.items()],
+        max_commit_retries=0,
+    )
+
+
+def _stored_files(table: DeltaTable, path: Path) -> tuple[StoredFile, ...]:
+    import arro3.core as arro3
+
+    actions: Any = arro3.Table.from_arrow(table.get_add_actions(flatten=True))
+    read = {name: actions.column(name).to_pylist() for name in ("path", "partition.month", "num_records", "size_bytes")}
+    return tuple(
+        StoredFile(str(path / name), month, rows, size) for name, month, rows, size in zip(*read.values(), strict=True)
+    )
