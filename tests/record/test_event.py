@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mesure.errors import InvalidValue
 from mesure.record import SCHEMA_VERSION, UsageEvent, identity_of, new_id
-from mesure.record.event import _AMOUNTS, _CHOICES, _KINDS, _SUBSETS
+from mesure.record.event import _AMOUNTS, _SUBSETS, CHOICES, KINDS
 
 AT = datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
 
@@ -40,8 +40,8 @@ _VALUES: dict[type, st.SearchStrategy[Any]] = {
 
 @st.composite
 def events(draw: st.DrawFn) -> UsageEvent:
-    values: dict[str, Any] = {name: draw(st.sampled_from(choices)) for name, choices in _CHOICES.items()}
-    for name, kind in _KINDS.items():
+    values: dict[str, Any] = {name: draw(st.sampled_from(choices)) for name, choices in CHOICES.items()}
+    for name, kind in KINDS.items():
         values[name] = draw(_VALUES[kind] if name in ("id", "started_at") else st.none() | _VALUES[kind])
     values["schema_version"], values["calls_count"] = SCHEMA_VERSION, draw(st.integers(0, 1000))
     for part, whole in _SUBSETS:
@@ -90,12 +90,12 @@ def test_events_are_frozen() -> None:
         event().team = "other"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", list(_CHOICES))
+@pytest.mark.parametrize("name", list(CHOICES))
 def test_a_word_outside_its_list_is_refused_with_the_list(name: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         event(**{name: "neither"}).checked()
     assert refused.value.what.startswith(name)
-    assert all(choice in refused.value.action for choice in _CHOICES[name] if choice)
+    assert all(choice in refused.value.action for choice in CHOICES[name] if choice)
 
 
 @pytest.mark.parametrize("name", _AMOUNTS)
@@ -105,7 +105,7 @@ def test_an_amount_below_zero_or_beyond_the_table_is_refused(name: str, value: i
         event(**{name: value}).checked()
 
 
-@pytest.mark.parametrize("name", [name for name in _AMOUNTS if _KINDS[name] is float])
+@pytest.mark.parametrize("name", [name for name in _AMOUNTS if KINDS[name] is float])
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_not_a_number_is_refused(name: str, value: float) -> None:
     with pytest.raises(InvalidValue, match=name):
@@ -177,5 +177,5 @@ def test_columns_of_version_1_are_neither_renamed_nor_retyped() -> None:
 
 
 def test_every_field_has_a_checked_kind() -> None:
-    assert set(_KINDS) | set(_CHOICES) == {f.name for f in fields(UsageEvent)}
+    assert set(KINDS) | set(CHOICES) == {f.name for f in fields(UsageEvent)}
     assert SCHEMA_VERSION == 1

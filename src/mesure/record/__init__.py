@@ -1,6 +1,8 @@
 """The facts: what is recorded of a use of AI, and the protocol by which it is handed over."""
 
 from mesure.record.event import (
+    CHOICES,
+    KINDS,
     SCHEMA_VERSION,
     Basis,
     Environment,
@@ -14,6 +16,8 @@ from mesure.record.ids import derived_id, new_id
 from mesure.record.sink import Sink
 
 __all__ = [
+    "CHOICES",
+    "KINDS",
     "SCHEMA_VERSION",
     "Basis",
     "Environment",

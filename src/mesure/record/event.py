@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 from mesure.errors import InvalidValue
 
 __all__ = [
+    "CHOICES",
+    "KINDS",
     "SCHEMA_VERSION",
     "Basis",
     "Environment",
@@ -41,7 +43,8 @@ Operation = Literal[
     "other",
 ]
 
-_CHOICES: dict[str, tuple[str | None, ...]] = {
+#: Fields that take one of a few words (None among them: the field may be unknown).
+CHOICES: dict[str, tuple[str | None, ...]] = {
     "basis": get_args(Basis),
     "source": get_args(Source),
     "environment": get_args(Environment),
@@ -158,7 +161,7 @@ class UsageEvent:
 
     def checked(self) -> UsageEvent:
         """Itself, once every field lies in its domain; raises `InvalidValue` naming the field otherwise."""
-        for name, choices in _CHOICES.items():
+        for name, choices in CHOICES.items():
             if (value := getattr(self, name)) not in choices:
                 raise InvalidValue(
                     f"{name} is not one Mesure knows",
@@ -219,7 +222,7 @@ def _time(name: str, text: str) -> datetime:
 
 
 def _check_kinds(event: UsageEvent) -> None:
-    for name, kind in _KINDS.items():
+    for name, kind in KINDS.items():
         if (value := getattr(event, name)) is not None and type(value) is not kind:
             _refuse_kind(name, value, kind)
     if event.labels and not all(type(text) is str for pair in event.labels.items() for text in pair):
@@ -245,12 +248,13 @@ _SPOKEN: dict[type, str] = {
     dict: "a table of texts",
     datetime: "a time",
 }
-_KINDS: dict[str, type] = {
+#: Every other field, and the Python type of its values when known.
+KINDS: dict[str, type] = {
     f.name: next(kind for kind in _SPOKEN if f.type.split(" ")[0].split("[")[0] == kind.__name__)
     for f in fields(UsageEvent)
-    if isinstance(f.type, str) and f.name not in _CHOICES
+    if isinstance(f.type, str) and f.name not in CHOICES
 }
-_AMOUNTS = tuple(name for name, kind in _KINDS.items() if kind in (int, float) and name != "schema_version")
+_AMOUNTS = tuple(name for name, kind in KINDS.items() if kind in (int, float) and name != "schema_version")
 #: Columns of the table are 64-bit.
 _BEYOND = 2.0**63
 _SUBSETS = (

@@ -1,0 +1,160 @@
+"""Which column holds which field: names that exports are known to use, and what may be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from mesure.errors import ImportRefused, nearest_names
+from mesure.record import CHOICES, KINDS, UsageEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["AMOUNTS", "FIELDS", "known_field", "propose"]
+
+#: Written by Mesure itself, never by a file.
+_OURS = {"id", "schema_version", "source", "origin", "ingested_at", "labels"}
+#: Fields that a column, a constant or a cycle may fill; `labels.<name>` beside them.
+FIELDS: tuple[str, ...] = tuple(f.name for f in fields(UsageEvent) if f.name not in _OURS)
+#: One of these must be there: a file that says nothing about how much is no usage.
+AMOUNTS = (
+    "input_tokens",
+    "output_tokens",
+    "images_count",
+    "video_frames",
+    "audio_seconds",
+    "characters",
+    "input_items",
+    "energy_j",
+)
+#: Never proposed: a person's name must not enter the ledger by default.
+_ASKED_FOR_ONLY = {"user", "contact_id", "conversation_id"}
+
+_SHORT = {"model": "model_requested", "time": "started_at", "zone": "host_zone", "region": "host_region"}
+
+#: Further names, letters and digits only, in the order of preference.
+_KNOWN: dict[str, tuple[str, ...]] = {
+    "started_at": (
+        "timestamp",
+        "starttime",
+        "startedat",
+        "requesttime",
+        "createdat",
+        "created",
+        "datetime",
+        "time",
+        "date",
+        "horodatage",
+        "dateheure",
+        "debut",
+    ),
+    "ended_at": ("endtime", "endedat", "completedat", "fin"),
+    "calls_count": ("nummodelrequests", "requestcount", "requests", "nombreappels", "nbappels"),
+    "response_id": ("responseid", "requestid", "generationid"),
+    "trace_id": ("traceid",),
+    "span_id": ("spanid",),
+    "team": ("team", "equipe", "teamalias"),
+    "application": ("app", "application", "service"),
+    "use_case": ("usecase", "casusage", "casdusage"),
+    "end_client": ("endclient", "clientfinal", "donneurdordre"),
+    "provider": ("provider", "fournisseur", "customllmprovider"),
+    "model_requested": ("model", "modele", "modelname", "modelid", "modelgroup"),
+    "model_answered": ("responsemodel", "snapshotid"),
+    "input_tokens": (
+        "prompttokens",
+        "contexttokens",
+        "usageprompttokens",
+        "usageinputtokens",
+        "ncontexttokenstotal",
+        "promptusage",
+        "tokensentree",
+        "jetonsentree",
+    ),
+    "output_tokens": (
+        "completiontokens",
+        "generatedtokens",
+        "usagecompletiontokens",
+        "usageoutputtokens",
+        "ngeneratedtokenstotal",
+        "completionusage",
+        "tokenssortie",
+        "jetonssortie",
+    ),
+    "cached_input_tokens": (
+        "cachedtokens",
+        "inputcachedtokens",
+        "cachedprompttokens",
+        "usageprompttokensdetailscachedtokens",
+        "usageinputtokensdetailscachedtokens",
+    ),
+    "reasoning_tokens": (
+        "usagecompletiontokensdetailsreasoningtokens",
+        "usageoutputtokensdetailsreasoningtokens",
+    ),
+    "images_count": ("images", "nimages", "nombreimages"),
+    "audio_seconds": ("seconds", "dureeaudio"),
+    "duration_ms": ("latencyms", "responsetimems"),
+    "host_zone": ("zone", "gridzone"),
+    "host_region": ("region", "cloudregion"),
+    "cost_currency": ("currency", "devise"),
+}
+
+
+def _folded(name: str) -> str:
+    return "".join(letter for letter in _plain(name.casefold()) if letter.isalnum())
+
+
+def _plain(name: str) -> str:
+    return name.translate(str.maketrans("éèêëàâîïôùûç", "eeeeaaiiouuc"))
+
+
+def _names(field_name: str) -> tuple[str, ...]:
+    otel = next(f.metadata.get("otel", "") for f in fields(UsageEvent) if f.name == field_name)
+    return tuple(filter(None, (_folded(field_name), _folded(otel), *_KNOWN.get(field_name, ()))))
+
+
+def propose(columns: Iterable[str]) -> dict[str, str]:
+    """field -> column, for columns whose name is known for certain. Nobody's name is ever proposed."""
+    by_folded: dict[str, str] = {}
+    for column in columns:
+        by_folded.setdefault(_folded(column), column)
+    proposed = {}
+    for name in FIELDS:
+        if name not in _ASKED_FOR_ONLY and (
+            found := next((by_folded[n] for n in _names(name) if n in by_folded), None)
+        ):
+            proposed[name] = found
+    return proposed
+
+
+def known_field(name: str) -> str:
+    """The field that `name` stands for (`model` is model_requested). Raises `ImportRefused` with the nearest."""
+    name = _SHORT.get(name, name)
+    if name in FIELDS or (name.startswith("labels.") and len(name) > len("labels.")):
+        return name
+    raise ImportRefused(
+        "A usage event has no such field",
+        value=name,
+        nearest=nearest_names(name, FIELDS),
+        action="Use a field of the list, or labels.<name>.",
+    )
+
+
+def checked_mapping(asked: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:
+    """The mapping asked for, once each field and each column exists."""
+    columns = tuple(columns)
+    mapping = {known_field(name): column for name, column in asked.items()}
+    if absent := next((column for column in mapping.values() if column not in columns), None):
+        raise ImportRefused(
+            "The file has no such column",
+            value=absent,
+            nearest=nearest_names(absent, columns),
+            action=f"Its columns are: {', '.join(columns)}.",
+        )
+    return mapping
+
+
+def kind_of(name: str) -> type | tuple[str | None, ...]:
+    """The Python type of a field, or the words it takes."""
+    return str if name.startswith("labels.") else CHOICES.get(name) or KINDS[name]
