@@ -1,1 +1,5 @@
-"""TODO"""
+"""The gateway: relays AI calls byte for byte to configured providers, and books what each one used."""
+
+from mesure.apps.gateway.app import Gateway
+
+__all__ = ["Gateway"]

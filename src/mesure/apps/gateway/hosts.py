@@ -1,0 +1,58 @@
+"""Names this server answers under. Anything else in the Host header is a page that rebinds a name to this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from mesure.config import ServerSettings
+
+__all__ = ["AllowedHosts"]
+
+_ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (left out of the names, not listened on)
+
+
+class AllowedHosts:
+    """Loopback names, the configured host and `server.allowed_hosts`; ports are not compared."""
+
+    __slots__ = ("_names", "_seen")
+
+    def __init__(self, server: ServerSettings) -> None:
+        names = {"localhost", *server.allowed_hosts}
+        if server.host not in _ANY:
+            names.add(server.host)
+        self._names = frozenset(name.strip().strip("[]").lower() for name in names if name.strip())
+        self._seen: set[bytes] = set()
+
+    def takes_host(self, header: bytes) -> bool:
+        """Whether a Host header names this server."""
+        if header in self._seen:
+            return True
+        taken = self._takes(_host_of(header.decode("latin-1")))
+        if taken and len(self._seen) < 256:
+            self._seen.add(header)
+        return taken
+
+    def takes_origin(self, header: bytes) -> bool:
+        """Whether an Origin header is a page of this server, or of a name it was told to accept."""
+        try:
+            return self._takes(urlsplit(header.decode("latin-1")).hostname or "")
+        except ValueError:
+            return False
+
+    def _takes(self, name: str) -> bool:
+        name = name.lower().removesuffix(".")
+        if name in self._names or name.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+
+def _host_of(header: str) -> str:
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]

@@ -1,0 +1,354 @@
+"""What is known of one call, gathered while its bytes pass, and booked once. Nothing here may fail the call."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import secrets
+import traceback
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from mesure.apps.gateway.attribution import attribution, trace_ids
+from mesure.apps.gateway.figures import Figures, figure_headers, live_comment
+from mesure.meter.wires import openai
+from mesure.meter.wires.bodies import BodyDecoder, json_object, readable
+from mesure.meter.wires.fingerprint import Fingerprints, load_key
+from mesure.record import UsageEvent, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mesure.apps.gateway.headers import Pairs, Request
+    from mesure.apps.gateway.providers import Route
+    from mesure.apps.gateway.upstream import Answer
+    from mesure.config import Settings
+    from mesure.impact import Impacts
+    from mesure.meter.sensors import CallMeter
+    from mesure.record import Outcome, Sink
+
+__all__ = ["CallMetering", "Metering"]
+
+log = logging.getLogger("mesure.gateway")
+
+_HEAD = 4 << 10
+_TAIL = 64 << 10
+_LIVE_EVERY_S = 1.0
+_MOST_SPANS = 10_000
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Metering:
+    """What all calls share: where events go, keys, sensors, and how often metering itself failed."""
+
+    def __init__(self, settings: Settings, sink: Sink, meters: Mapping[str, CallMeter]) -> None:
+        self.sink = sink
+        self.meters = meters
+        self.figures = Figures(settings)
+        self.fingerprints = Fingerprints(_key(Path(settings.server.data)))
+        self.failures: Counter[str] = Counter()
+        self.not_acknowledged = 0
+        given = settings.gateway
+        self.common: dict[str, Any] = {
+            "source": "gateway",
+            "organisation": given.organisation or settings.organisation.name or None,
+            "application": given.application or None,
+            "environment": given.environment,
+        }
+        self._spans: dict[tuple[str, str], None] = {}
+
+    def failed(self, step: str, error: Exception) -> None:
+        """Count and log a failure of metering. Only its kind and place: a message may hold content."""
+        self.failures[step] += 1
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.warning("Metering failed at %s: %s (%s:%s)", step, type(error).__name__, place.filename, place.lineno)
+
+    def span_is_new(self, trace: tuple[str, str]) -> bool:
+        """Whether no call without a response id came under this span yet: two such must not be taken for one."""
+        if trace in self._spans:
+            return False
+        if len(self._spans) >= _MOST_SPANS:
+            del self._spans[next(iter(self._spans))]
+        self._spans[trace] = None
+        return True
+
+
+def _key(folder: Path) -> bytes:
+    try:
+        return load_key(folder)
+    except (OSError, ValueError) as error:
+        log.warning("No key for pseudonyms in the data folder (%s): one is used until restart", type(error).__name__)
+        return secrets.token_bytes(32)
+
+
+def harmless(step: Callable[Concatenate[CallMetering, P], R]) -> Callable[Concatenate[CallMetering, P], R | None]:
+    """A step of metering whose failure is counted, never raised; it then returns None."""
+
+    def run(self: CallMetering, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        try:
+            return step(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (the one place: a call outlives whatever its metering does)
+            self.shared.failed(step.__name__, error)
+            return None
+
+    return functools.update_wrapper(run, step)
+
+
+class CallMetering:
+    """One call. Steps in order: `sent`, then `held` for a whole answer or `streams` and `passed`, then `finish`."""
+
+    __slots__ = (
+        "_began",
+        "_booked",
+        "_copy",
+        "_fields",
+        "_head",
+        "_live",
+        "_live_at",
+        "_meter",
+        "_rewrites",
+        "_stream",
+        "_tail",
+        "_usage_added",
+        "id",
+        "ignored",
+        "route",
+        "shared",
+    )
+
+    def __init__(self, shared: Metering, route: Route) -> None:
+        self.shared = shared
+        self.route = route
+        self.id = new_id()
+        self.ignored: list[str] = []
+        self._began = perf_counter()
+        given = route.provider.settings
+        self._fields: dict[str, Any] = {
+            **shared.common,
+            "id": self.id,
+            "started_at": datetime.now(UTC),
+            "provider": route.provider.catalogue_name,
+            "operation": route.operation,
+            "deployment": given.deployment or None,
+            "host_region": given.region or None,
+            "host_zone": given.zone or None,
+        }
+        self._booked = False
+        self._meter: CallMeter | None = None
+        self._usage_added = False
+        self._stream: openai.StreamReading | None = None
+        self._copy: BodyDecoder | None = None
+        self._rewrites = False
+        self._live = given.live
+        self._live_at = self._began
+        self._head = self._tail = b""
+
+    @harmless
+    def sent(self, request: Request, body: bytes) -> bytes:
+        """Read the request; returns the body to send, which differs only where usage must be asked for."""
+        route, shared, given = self.route, self.shared, self.route.provider.settings
+        who, self.ignored = attribution(request.ours, shared.fingerprints)
+        self._live = self._live or request.ours.get(b"live", b"").strip() in (b"1", b"true")
+        self._fields.update(who)
+        if trace := trace_ids(request.trace):
+            self._fields["trace_id"], self._fields["span_id"] = trace
+        asked = json_object(readable(body, request.coding)) if body else None
+        if asked is not None:
+            self._fields.update(openai.request_facts(route.operation, asked))
+            prompt, prefix = shared.fingerprints.prompt(asked)
+            self._fields["prompt_fingerprint"], self._fields["prefix_fingerprint"] = prompt, prefix
+            if given.include_usage and not request.coding and openai.takes_stream_options(route.path):
+                changed = openai.with_usage_asked(body, asked)
+                self._usage_added = changed is not None
+                body = changed or body
+        self._start_meter()
+        return body
+
+    @harmless
+    def _start_meter(self) -> None:
+        if self.route.ai_call and (meter := self.shared.meters.get(self.route.provider.name)) is not None:
+            self._meter = meter
+            meter.start(self.id)
+
+    @harmless
+    def held(self, answer: Answer, plain: bytes | None) -> Pairs:
+        """Book a whole answer; returns the headers it is given."""
+        self._fields["http_status"] = answer.status
+        if answer.status >= 400:
+            self._fields.update(openai.error_facts(plain))
+            self.finish("error")
+            return self._own_headers() if self.route.ai_call else []
+        facts = openai.answer_facts(self.route.operation, plain)
+        self._fields.update(facts)
+        if not (self.route.ai_call or "tokens_reported" in facts):
+            return []
+        event = self._book("ok")
+        headers = self._own_headers()
+        if event is not None and (impacts := self._impacts(event)) is not None:
+            headers += figure_headers(impacts)
+        return headers
+
+    @harmless
+    def streams(self, answer: Answer) -> Pairs:
+        """Note that the body passes piece by piece; returns the headers it is given."""
+        self._fields["http_status"] = answer.status
+        self._copy = BodyDecoder(answer.coding)
+        if answer.media_type == "text/event-stream":
+            self._fields["stream"] = True
+            self._stream = openai.StreamReading(usage_added=self._usage_added)
+            plain = answer.coding in ("", "identity")
+            self._live = self._live and self.route.ai_call and plain
+            self._rewrites = plain and (self._usage_added or self._live)
+        return self._own_headers() if self.route.ai_call else []
+
+    def rewrites(self) -> bool:
+        """Whether the bytes of the body may change length on their way."""
+        return self._rewrites
+
+    def passed(self, piece: bytes) -> bytes:
+        """Read a piece of the body; returns what the client gets of it now."""
+        if self._rewrites and self._stream is not None:
+            return b"".join([self._event_out(event) for event in self._stream.split(piece)])
+        self._read_copy(piece)
+        return piece
+
+    def ended(self) -> bytes:
+        """After the last piece: what the client still has to get."""
+        if not self._rewrites or self._stream is None:
+            self._read_rest()
+            return b""
+        rest = self._stream.rest()
+        out = self._event_out(rest) if rest else b""
+        if self._live and not self._stream.done:
+            out += self._comment(final=True) or b""
+        return out
+
+    def _event_out(self, event: bytes) -> bytes:
+        out = self._read_event(event)
+        if out is None:  # reading failed: the event passes as it came
+            return event
+        return (self._comment_before() or b"") + out if self._live else out
+
+    @harmless
+    def _read_event(self, event: bytes) -> bytes:
+        stream = self._stream
+        assert stream is not None
+        out = stream.read(event)
+        if stream.deltas and "first_output_ms" not in self._fields:
+            self._fields["first_output_ms"] = (perf_counter() - self._began) * 1e3
+        return out
+
+    @harmless
+    def _read_copy(self, piece: bytes) -> None:
+        plain = self._copy.decode(piece) if self._copy is not None else piece
+        if plain is None:
+            return
+        if self._stream is not None:
+            for event in self._stream.split(plain):
+                self._read_event(event)
+        else:
+            if len(self._head) < _HEAD:
+                self._head += plain[: _HEAD - len(self._head)]
+            self._tail = plain[-_TAIL:] if len(plain) >= _TAIL else (self._tail + plain)[-_TAIL:]
+
+    @harmless
+    def _read_rest(self) -> None:
+        if self._stream is not None and (rest := self._stream.rest()):
+            self._read_event(rest)
+
+    @harmless
+    def _comment_before(self) -> bytes:
+        """The comment due before the event just read: the final one goes before `[DONE]`."""
+        assert self._stream is not None
+        if self._stream.done:
+            return self._comment(final=True) or b""
+        now = perf_counter()
+        if not self._stream.deltas or now - self._live_at < _LIVE_EVERY_S:
+            return b""
+        self._live_at = now
+        return self._comment(final=False) or b""
+
+    @harmless
+    def _comment(self, *, final: bool) -> bytes:
+        assert self._stream is not None
+        fields = {**self._fields, **self._stream.facts}
+        if not final:
+            fields["output_tokens"] = self._stream.deltas
+        elif self._meter is not None:
+            self._stop_meter()
+            fields.update(self._fields)
+        event = UsageEvent(**fields)
+        return live_comment(self.shared.figures.impacts(event), event.output_tokens, final=final)
+
+    def left(self) -> Outcome:
+        """The outcome when the client goes now: a client may hang up on `[DONE]` without waiting for the end."""
+        return "ok" if self._stream is not None and self._stream.done and not self._stream.error else "cancelled"
+
+    def stream_outcome(self) -> Outcome:
+        """The outcome of a body that came to its end."""
+        stream = self._stream
+        if stream is None:
+            return "ok"
+        if stream.error:
+            return "error"
+        complete = stream.done or stream.finished or stream.usage or self.route.operation == "other"
+        return "ok" if complete else "truncated"
+
+    @harmless
+    def finish(self, outcome: Outcome, error_type: str | None = None, http_status: int | None = None) -> None:
+        """Book the call, once, if it is one: known operations always, others when usage was seen."""
+        if self._stream is not None:
+            self._fields.update(self._stream.facts)
+        elif self._tail and outcome == "ok":
+            self._fields.update(openai.tail_facts(self._head, self._tail))
+        if error_type is not None:
+            self._fields["error_type"] = error_type
+        if http_status is not None:
+            self._fields["http_status"] = http_status
+        if self.route.ai_call or self._fields.get("tokens_reported"):
+            self._book(outcome)
+
+    def _book(self, outcome: Outcome) -> UsageEvent | None:
+        if self._booked:
+            return None
+        self._booked = True
+        self._stop_meter()
+        fields = self._fields
+        fields["status"] = outcome
+        fields["duration_ms"] = (perf_counter() - self._began) * 1e3
+        if "response_id" not in fields and "trace_id" in fields:
+            trace = (fields["trace_id"], fields["span_id"])
+            if not self.shared.span_is_new(trace):
+                fields["span_id"] = None
+        event = UsageEvent(**fields)
+        if not self.shared.sink.record(event):
+            self.shared.not_acknowledged += 1
+        return event
+
+    @harmless
+    def _stop_meter(self) -> None:
+        meter, self._meter = self._meter, None
+        if meter is not None and (reading := meter.stop(self.id)) is not None:
+            self._fields.update(
+                energy_j=reading.energy_j,
+                energy_low_j=reading.low_j,
+                energy_high_j=reading.high_j,
+                energy_sensor=reading.sensor,
+                energy_status=reading.status,
+                energy_scope=reading.scope,
+            )
+
+    @harmless
+    def _impacts(self, event: UsageEvent) -> Impacts:
+        return self.shared.figures.impacts(event)
+
+    def _own_headers(self) -> Pairs:
+        headers = [(b"x-mesure-event-id", self.id.encode())]
+        if self.ignored:
+            headers.append((b"x-mesure-ignored", ", ".join(self.ignored).encode("latin-1", "replace")))
+        return headers

@@ -1,0 +1,85 @@
+"""Prometheus text: one family counts calls, and totals are counters, never gauges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mesure.apps.gateway.app import Gateway
+    from mesure.ledger import Counters, Spool
+
+__all__ = ["CONTENT_TYPE", "render_metrics"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_ROWS = (
+    ("mesure_calls_total", "AI calls acknowledged since start.", "calls"),
+    ("mesure_input_tokens_total", "Input tokens of calls that reported them, cached ones included.", "input_tokens"),
+    ("mesure_output_tokens_total", "Output tokens of calls that reported them, reasoning included.", "output_tokens"),
+    ("mesure_energy_wh_total", "Energy in watt-hours, middle of its interval.", "energy_wh"),
+    ("mesure_gwp_gco2eq_total", "Greenhouse gases in grams CO2e, middle of their interval.", "gwp_gco2eq"),
+    ("mesure_water_ml_total", "Water consumed in millilitres, where a sourced factor exists.", "water_ml"),
+)
+
+
+class Sample(NamedTuple):
+    labels: tuple[tuple[str, str], ...]
+    value: float
+
+
+def render_metrics(counters: Counters, gateway: Gateway, spool: Spool) -> str:
+    """The metrics page, in Prometheus' text format 0.0.4."""
+    lines: list[str] = []
+    rows = counters.rows()
+    for name, meaning, attribute in _ROWS:
+        values = ((row.labels._asdict(), getattr(row, attribute)) for row in rows)
+        samples = [Sample(tuple(labels.items()), value) for labels, value in values if value is not None]
+        lines += _family(name, "counter", meaning, samples)
+    for name, meaning, samples in _gateway_families(gateway, spool):
+        lines += _family(name, "counter", meaning, samples)
+    in_flight = [Sample((), gateway.in_flight)]
+    lines += _family("mesure_gateway_in_flight", "gauge", "Calls being relayed now.", in_flight)
+    return "\n".join(lines) + "\n"
+
+
+def _gateway_families(gateway: Gateway, spool: Spool) -> Iterator[tuple[str, str, list[Sample]]]:
+    yield (
+        "mesure_gateway_refused_total",
+        "Calls the gateway answered itself, by error code.",
+        [Sample((("code", code),), count) for code, count in sorted(gateway.refused.items())],
+    )
+    yield (
+        "mesure_gateway_upstream_errors_total",
+        "Errors that providers answered, by HTTP status, and answers they broke off.",
+        [
+            Sample((("provider", provider), ("kind", kind)), count)
+            for (provider, kind), count in sorted(gateway.upstream_errors.items())
+        ],
+    )
+    plain = (
+        ("mesure_gateway_departures_total", "Clients that left before the end.", gateway.departures),
+        (
+            "mesure_gateway_metering_failures_total",
+            "Metering steps that failed, calls unharmed.",
+            gateway.metering_failures,
+        ),
+        ("mesure_gateway_not_acknowledged_total", "Events the spool could not take.", gateway.not_acknowledged),
+        ("mesure_spool_written_total", "Events acknowledged by this process.", spool.written),
+        ("mesure_spool_failed_total", "Events that could not be written.", spool.failed),
+    )
+    for name, meaning, value in plain:
+        yield name, meaning, [Sample((), value)]
+
+
+def _family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> list[str]:
+    lines = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
+    for labels, value in samples:
+        inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+        lines.append(f"{name}{{{inside}}} {value:.17g}" if inside else f"{name} {value:.17g}")
+    return lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -1,0 +1,160 @@
+"""Answers of the gateway itself, in the shape that OpenAI's clients turn into their own exceptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from mesure.errors import GatewayError, nearest_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import Send
+
+__all__ = [
+    "Refusal",
+    "bad_host",
+    "bad_path",
+    "body_too_large",
+    "foreign_origin",
+    "no_default_provider",
+    "provider_disconnected",
+    "provider_timeout",
+    "provider_unreachable",
+    "send_refusal",
+    "unexpected",
+    "unknown_provider",
+]
+
+
+class Refusal(GatewayError):  # noqa: N818
+    """A call that got no answer from its provider, with the HTTP status that tells the client so."""
+
+    def __init__(
+        self, status: int, code: str, what: str, *, action: str, value: object = None, nearest: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(what, action=action, value=value, code=code, nearest=nearest)
+        self.status = status
+
+
+async def send_refusal(send: Send, refusal: Refusal) -> None:
+    """`{"error": {message, type, param, code, mesure: {code, what, value, action, nearest}}}`."""
+    kind = "invalid_request_error" if refusal.status < 500 else "server_error"
+    error = {
+        "message": str(refusal),
+        "type": kind,
+        "param": None,
+        "code": refusal.code,
+        "mesure": refusal.to_json(),
+    }
+    body = orjson.dumps({"error": error})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-mesure-error", refusal.code.encode()),
+    ]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def unknown_provider(name: str, known: Iterable[str]) -> Refusal:
+    known = list(known)
+    return Refusal(
+        404,
+        "unknown_provider",
+        "No provider of this name is configured",
+        value=name[:100],
+        nearest=nearest_names(name[:100], known) or tuple(known[:5]),
+        action="Correct the name in the path, or add a [providers.<name>] table to mesure.toml",
+    )
+
+
+def no_default_provider(known: Iterable[str]) -> Refusal:
+    names = ", ".join(f"/providers/{name}/" for name in known)
+    return Refusal(
+        404,
+        "no_default_provider",
+        "No provider serves the bare /v1/ paths",
+        action=f"Set `default = true` on one provider{f', or call {names}' if names else ''}",
+    )
+
+
+def bad_path(path: str) -> Refusal:
+    return Refusal(
+        400,
+        "bad_path",
+        "The path could lead out of the provider's address",
+        value=path[:100],
+        action="Call it without . or .. segments, backslashes and control characters",
+    )
+
+
+def body_too_large(limit: int) -> Refusal:
+    return Refusal(
+        413,
+        "body_too_large",
+        "The request is larger than this gateway takes",
+        value=f"limit {limit / 1e6:g} MB",
+        action="Send less at once, or raise gateway.max_body_mb",
+    )
+
+
+def bad_host(host: str) -> Refusal:
+    return Refusal(
+        403,
+        "bad_host",
+        "This server does not answer under that name",
+        value=host[:100],
+        action="Call it as localhost, or add the name to server.allowed_hosts",
+    )
+
+
+def foreign_origin(origin: str) -> Refusal:
+    return Refusal(
+        403,
+        "foreign_origin",
+        "A web page of another origin may not use the provider keys kept here",
+        value=origin[:100],
+        action="Add the page's host to server.allowed_hosts if you trust it",
+    )
+
+
+def provider_unreachable(provider: str, reason: str) -> Refusal:
+    return Refusal(
+        502,
+        "provider_unreachable",
+        f"The provider could not be reached ({reason})",
+        value=provider,
+        action=f"Check that it runs, and providers.{provider}.base_url",
+    )
+
+
+def provider_disconnected(provider: str) -> Refusal:
+    return Refusal(
+        502,
+        "provider_disconnected",
+        "The provider closed the connection before it answered",
+        value=provider,
+        action="Try again; if it lasts, look at the provider's own log",
+    )
+
+
+def provider_timeout(provider: str, seconds: float) -> Refusal:
+    return Refusal(
+        504,
+        "provider_timeout",
+        "The provider did not answer in time",
+        value=f"{provider}, {seconds:g} s",
+        action=f"Try again, or raise providers.{provider}.timeout_s",
+    )
+
+
+def unexpected() -> Refusal:
+    return Refusal(
+        500,
+        "gateway_failure",
+        "The gateway failed on this call",
+        action="Call the provider directly meanwhile, and report the line in the gateway's log",
+    )

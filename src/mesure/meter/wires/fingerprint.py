@@ -1,0 +1,111 @@
+"""Keyed hashes: a person becomes a pseudonym, a prompt something that can be recognised but not read.
+
+The key is a file of the data folder, readable by its owner alone. Without it nobody can test a guess; delete it and
+no pseudonym can ever be linked to a person again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["KEY_FILE", "Fingerprints", "load_key"]
+
+KEY_FILE = "pseudonym.key"
+_KEY_BYTES = 32
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+
+
+def load_key(folder: Path) -> bytes:
+    """The key of this data folder, made on first use (mode 0600). Safe when several processes start at once.
+
+    Raises `OSError` when the folder cannot be used, `ValueError` when the file holds no key.
+    """
+    file = folder / KEY_FILE
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _create(file)
+    key = bytes.fromhex(file.read_text(encoding="ascii").strip())
+    if len(key) < _KEY_BYTES:
+        raise ValueError(f"{file} holds no key")
+    return key
+
+
+def _create(file: Path) -> None:
+    """Written aside, then linked: nobody ever reads half a key, and the first process wins."""
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(secrets.token_hex(_KEY_BYTES).encode() + b"\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        try:
+            os.link(aside, file)
+        except FileExistsError:
+            return
+    finally:
+        aside.unlink()
+
+
+class Fingerprints:
+    """Hashes under one key. Different purposes never give the same hash for the same text."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def pseudonym(self, user: str) -> str:
+        """A person's identifier as a pseudonym: the same for the same text, 96 bits."""
+        return "u-" + self._hash(user.strip().encode(), b"mesure-user")
+
+    def prompt(self, request: dict[str, Any]) -> tuple[str | None, str | None]:
+        """(whole prompt, its prefix) of a request: messages, prompt or input; None where it has none.
+
+        Normalised: a text given as a single part equals the text, and spaces around it do not count. The prefix is
+        the system (or developer) message, or else the first message.
+        """
+        messages = request.get("messages")
+        if isinstance(messages, list) and messages:
+            parts = [_normal(message) for message in messages]
+            return self._of(parts), self._of(parts[_prefix_index(messages)])
+        for name in ("input", "prompt"):
+            if text := request.get(name):
+                prefix = request.get("instructions")
+                return self._of(_normal(text)), self._of(_normal(prefix)) if prefix else None
+        return None, None
+
+    def _of(self, value: Any) -> str:
+        return self._hash(orjson.dumps(value, option=_CANONICAL), b"mesure-prompt")
+
+    def _hash(self, text: bytes, purpose: bytes) -> str:
+        return blake2b(text, digest_size=12, key=self._key, person=purpose).hexdigest()
+
+
+def _prefix_index(messages: list[Any]) -> int:
+    for index, message in enumerate(messages):
+        if isinstance(message, dict) and message.get("role") in ("system", "developer"):
+            return index
+    return 0
+
+
+def _normal(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, dict):
+        return {key: _normal(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        if len(value) == 1 and isinstance(value[0], dict) and value[0].get("type") == "text":
+            return _normal(value[0].get("text"))
+        if value and isinstance(value[0], int):
+            return value  # token ids, by the thousand
+        return [_normal(item) for item in value]
+    return value
