@@ -72,7 +72,11 @@ def main() -> int:
     texts = compiled()
     if "--check" in sys.argv:
         stale = [name for name, text in texts.items() if (PACKAGED / name).read_text(encoding="utf-8") != text]
-        print(f"stale: {', '.join(stale)}: run catalogue-src/build.py" if stale else "the packaged catalogue is up to date")
+        print(
+            f"stale: {', '.join(stale)}: run catalogue-src/build.py"
+            if stale
+            else "the packaged catalogue is up to date"
+        )
         return 1 if stale else 0
     PACKAGED.mkdir(exist_ok=True)
     for name, text in texts.items():

@@ -16,7 +16,20 @@ from pathlib import Path
 from open_models import OPEN_MODELS
 
 TABLES = Path(__file__).parent / "tables"
-LONG = ("entity", "parameter", "value", "low", "high", "unit", "year", "source", "source_url", "licence", "status", "note")
+LONG = (
+    "entity",
+    "parameter",
+    "value",
+    "low",
+    "high",
+    "unit",
+    "year",
+    "source",
+    "source_url",
+    "licence",
+    "status",
+    "note",
+)
 
 
 def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
@@ -41,8 +54,10 @@ def year_of(text: str) -> str:
 def grids(folder: Path) -> list[dict[str, str]]:
     """Life-cycle and direct yearly factors, each edition once; the newest edition wins for one zone and year."""
     kept: dict[tuple[str, str, str], dict[str, str]] = {}
-    history = [row | {"zone_type": "country", "name": "", "mix": "generation", "note": ""} for row in
-               rows_of(folder, "grids_history")]
+    history = [
+        row | {"zone_type": "country", "name": "", "mix": "generation", "note": ""}
+        for row in rows_of(folder, "grids_history")
+    ]
     for row in [*rows_of(folder, "grids"), *history]:
         year, life_cycle = year_of(row["year"]), row["scope"] == "life-cycle"
         if not year or not row["licence"] or not row["unit"].startswith("gCO2"):
@@ -55,10 +70,16 @@ def grids(folder: Path) -> list[dict[str, str]]:
         if key in kept and not (edition and "2026" not in kept[key]["source"]):
             continue
         kept[key] = {
-            "entity": row["zone"], "parameter": parameter, "value": row["value"],
-            "unit": "gCO2e/kWh" if row["unit"] == "gCO2e/kWh" else "gCO2/kWh", "year": year,
-            "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
-            "status": "published", "note": "; ".join(filter(None, (row["scope"], row["mix"], row["note"]))),
+            "entity": row["zone"],
+            "parameter": parameter,
+            "value": row["value"],
+            "unit": "gCO2e/kWh" if row["unit"] == "gCO2e/kWh" else "gCO2/kWh",
+            "year": year,
+            "source": row["source"],
+            "source_url": row["source_url"],
+            "licence": row["licence"],
+            "status": "published",
+            "note": "; ".join(filter(None, (row["scope"], row["mix"], row["note"]))),
         }
     return sorted(kept.values(), key=lambda r: (r["entity"], r["parameter"], r["year"]))
 
@@ -66,15 +87,25 @@ def grids(folder: Path) -> list[dict[str, str]]:
 def zones(folder: Path) -> list[dict[str, str]]:
     names = {row["zone"]: row for row in reversed(rows_of(folder, "grids")) if year_of(row["year"])}
     return [
-        {"zone": zone, "name": row["name"], "type": row["zone_type"], "country": row["iso_country"],
-         "source": row["source"], "licence": row["licence"]}
+        {
+            "zone": zone,
+            "name": row["name"],
+            "type": row["zone_type"],
+            "country": row["iso_country"],
+            "source": row["source"],
+            "licence": row["licence"],
+        }
         for zone, row in sorted(names.items())
     ]
 
 
 _ACCELERATOR = {
-    "board_power_w": "W", "memory_gb": "GB", "memory_bandwidth_gb_s": "GB/s", "dense_bf16_tflops": "TFLOP/s",
-    "dense_fp8_tflops": "TFLOP/s", "dense_int8_tops": "TOP/s",
+    "board_power_w": "W",
+    "memory_gb": "GB",
+    "memory_bandwidth_gb_s": "GB/s",
+    "dense_bf16_tflops": "TFLOP/s",
+    "dense_fp8_tflops": "TFLOP/s",
+    "dense_int8_tops": "TOP/s",
 }
 
 
@@ -84,13 +115,20 @@ def accelerators(folder: Path) -> list[dict[str, str]]:
         url = row["source_url"] or "not stated"
         for parameter, unit in _ACCELERATOR.items():
             if row[parameter] and row["year"]:
-                out.append({
-                    "entity": row["id"], "parameter": parameter, "value": row[parameter], "unit": unit,
-                    "year": row["year"], "source": f"{row['vendor']}, {row['name']}: {row['evidence']}",
-                    "source_url": url, "licence": row["licence"],
-                    "status": "published" if row["evidence"].startswith("read") else "recalled",
-                    "note": "; ".join(filter(None, (row["note"], row["cross_check"]))),
-                })
+                out.append(
+                    {
+                        "entity": row["id"],
+                        "parameter": parameter,
+                        "value": row[parameter],
+                        "unit": unit,
+                        "year": row["year"],
+                        "source": f"{row['vendor']}, {row['name']}: {row['evidence']}",
+                        "source_url": url,
+                        "licence": row["licence"],
+                        "status": "published" if row["evidence"].startswith("read") else "recalled",
+                        "note": "; ".join(filter(None, (row["note"], row["cross_check"]))),
+                    }
+                )
     return out
 
 
@@ -101,25 +139,41 @@ def open_models(folder: Path) -> list[dict[str, str]]:
     for model in OPEN_MODELS:
         row = by_id[model.config]
         latent = row["kv_lora_rank"]
-        kv = (float(latent) + float(row["qk_rope_head_dim"] or 64)) if latent else (
-            2 * float(row["kv_heads"] or 0) * float(row["head_dim"] or model.head_dim))
+        kv = (
+            (float(latent) + float(row["qk_rope_head_dim"] or 64))
+            if latent
+            else (2 * float(row["kv_heads"] or 0) * float(row["head_dim"] or model.head_dim))
+        )
         facts = {
             "total_params_b": (row["params_total_b"], "1e9 parameters"),
             "active_params_b": (row["params_active_b"], "1e9 parameters"),
-            "layers": (row["layers"], "layers"), "hidden": (row["hidden"], "elements"),
+            "layers": (row["layers"], "layers"),
+            "hidden": (row["hidden"], "elements"),
             "kv_elements": (f"{kv:g}" if kv else "", "elements per token and layer"),
-            "experts": (row["experts"], "experts"), "experts_per_token": (row["experts_per_token"], "experts"),
+            "experts": (row["experts"], "experts"),
+            "experts_per_token": (row["experts_per_token"], "experts"),
         } | {name: (f"{value:g}", unit) for name, (value, unit) in model.corrected.items()}
         for parameter, (value, unit) in facts.items():
             if value:
                 own = parameter in model.corrected
-                out.append({
-                    "entity": model.id, "parameter": parameter, "value": value, "unit": unit, "year": str(model.year),
-                    "source": model.correction_source if own else f"configuration of {row['model_id']}, read in {row['source']}",
-                    "source_url": row["config_source"] or row["params_source"] or f"https://huggingface.co/{row['model_id']}",
-                    "licence": "bare fact of the maker's published configuration", "status": "recalled" if own else "published",
-                    "note": "" if own else row["note"],
-                })
+                out.append(
+                    {
+                        "entity": model.id,
+                        "parameter": parameter,
+                        "value": value,
+                        "unit": unit,
+                        "year": str(model.year),
+                        "source": model.correction_source
+                        if own
+                        else f"configuration of {row['model_id']}, read in {row['source']}",
+                        "source_url": row["config_source"]
+                        or row["params_source"]
+                        or f"https://huggingface.co/{row['model_id']}",
+                        "licence": "bare fact of the maker's published configuration",
+                        "status": "recalled" if own else "published",
+                        "note": "" if own else row["note"],
+                    }
+                )
     return out
 
 
@@ -142,29 +196,62 @@ def closed_models(folder: Path, *, mpl: bool) -> list[dict[str, str]]:
         for parameter in ("total", "active"):
             low, high = row[f"{parameter}_low_b"], row[f"{parameter}_high_b"]
             if low and high:
-                out.append({
-                    "entity": base_of(row["model_id"]), "parameter": f"{parameter}_params_b",
-                    "value": f"{(float(low) * float(high)) ** 0.5:.6g}", "low": low, "high": high,
-                    "unit": "1e9 parameters", "year": year, "source": f"{row['source']} ({row['kind']})",
-                    "source_url": row["source_url"], "licence": row["licence"],
-                    "status": "published" if published else "estimated",
-                    "note": "; ".join(filter(None, (row["architecture"], row["note"]))),
-                })
+                out.append(
+                    {
+                        "entity": base_of(row["model_id"]),
+                        "parameter": f"{parameter}_params_b",
+                        "value": f"{(float(low) * float(high)) ** 0.5:.6g}",
+                        "low": low,
+                        "high": high,
+                        "unit": "1e9 parameters",
+                        "year": year,
+                        "source": f"{row['source']} ({row['kind']})",
+                        "source_url": row["source_url"],
+                        "licence": row["licence"],
+                        "status": "published" if published else "estimated",
+                        "note": "; ".join(filter(None, (row["architecture"], row["note"]))),
+                    }
+                )
     return [dict(items) for items in dict.fromkeys(tuple(row.items()) for row in out)]
 
 
 def model_list(folder: Path) -> list[dict[str, str]]:
     """Every model once: who makes it, what it makes, whether its weights are published."""
-    out = [{"model": m.id, "maker": m.config.split("/")[0].lower(), "modality": "text", "open": "yes",
-            "source": m.config, "licence": "bare fact"} for m in OPEN_MODELS]
+    out = [
+        {
+            "model": m.id,
+            "maker": m.config.split("/")[0].lower(),
+            "modality": "text",
+            "open": "yes",
+            "source": m.config,
+            "licence": "bare fact",
+        }
+        for m in OPEN_MODELS
+    ]
     for row in rows_of(folder, "models_closed"):
         speech = re.search(r"transcribe|voxtral", row["model_id"])
         kind = "embedding" if "embed" in row["model_id"] else "speech to text" if speech else "text"
-        out.append({"model": base_of(row["model_id"]), "maker": row["provider"], "modality": kind,
-                    "open": "yes" if row["kind"] == "published by the maker" else "no", "source": row["source"],
-                    "licence": "bare fact"})
-    out += [{"model": r["model_id"], "maker": r["maker"].lower(), "modality": r["kind"], "open": "yes", "source": r["source"],
-             "licence": r["licence"]} for r in rows_of(folder, "models_media")]
+        out.append(
+            {
+                "model": base_of(row["model_id"]),
+                "maker": row["provider"],
+                "modality": kind,
+                "open": "yes" if row["kind"] == "published by the maker" else "no",
+                "source": row["source"],
+                "licence": "bare fact",
+            }
+        )
+    out += [
+        {
+            "model": r["model_id"],
+            "maker": r["maker"].lower(),
+            "modality": r["kind"],
+            "open": "yes",
+            "source": r["source"],
+            "licence": r["licence"],
+        }
+        for r in rows_of(folder, "models_media")
+    ]
     return sorted({r["model"]: r for r in reversed(out)}.values(), key=lambda r: r["model"])
 
 
@@ -172,17 +259,30 @@ def media_models(folder: Path) -> list[dict[str, str]]:
     out = []
     for row in rows_of(folder, "models_media"):
         year = year_of(row["date"])
-        facts = {"denoiser_params_b" if row["kind"] in ("image", "video") else "total_params_b":
-                 (row["denoiser_or_core_params_b"], "1e9 parameters"),
-                 "text_encoder_params_b": (row["text_encoder_params_b"], "1e9 parameters"),
-                 "default_steps": (row["default_steps"], "steps")}
+        facts = {
+            "denoiser_params_b" if row["kind"] in ("image", "video") else "total_params_b": (
+                row["denoiser_or_core_params_b"],
+                "1e9 parameters",
+            ),
+            "text_encoder_params_b": (row["text_encoder_params_b"], "1e9 parameters"),
+            "default_steps": (row["default_steps"], "steps"),
+        }
         for parameter, (value, unit) in facts.items():
             if value and year and float(value) > 0:
-                out.append({
-                    "entity": row["model_id"], "parameter": parameter, "value": value, "unit": unit, "year": year,
-                    "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
-                    "status": "recalled" if parameter == "default_steps" else "published", "note": row["note"],
-                })
+                out.append(
+                    {
+                        "entity": row["model_id"],
+                        "parameter": parameter,
+                        "value": value,
+                        "unit": unit,
+                        "year": year,
+                        "source": row["source"],
+                        "source_url": row["source_url"],
+                        "licence": row["licence"],
+                        "status": "recalled" if parameter == "default_steps" else "published",
+                        "note": row["note"],
+                    }
+                )
     return out
 
 
@@ -191,13 +291,22 @@ def embodied(folder: Path) -> list[dict[str, str]]:
     for row in rows_of(folder, "embodied"):
         year = year_of(row["year"])
         if year and re.fullmatch(r"[\d.]+", row["value"]):
-            out.append({
-                "entity": re.sub(r"[^a-z0-9]+", "-", row["item"].lower()).strip("-"), "parameter": "manufacture",
-                "value": row["value"], "low": row["low"], "high": row["high"], "unit": row["unit"], "year": year,
-                "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
-                "status": "estimated" if "derived" in row["source"] or "Boaviz" in row["source"] else "published",
-                "note": "; ".join(filter(None, (row["scope"], row["note"]))),
-            })
+            out.append(
+                {
+                    "entity": re.sub(r"[^a-z0-9]+", "-", row["item"].lower()).strip("-"),
+                    "parameter": "manufacture",
+                    "value": row["value"],
+                    "low": row["low"],
+                    "high": row["high"],
+                    "unit": row["unit"],
+                    "year": year,
+                    "source": row["source"],
+                    "source_url": row["source_url"],
+                    "licence": row["licence"],
+                    "status": "estimated" if "derived" in row["source"] or "Boaviz" in row["source"] else "published",
+                    "note": "; ".join(filter(None, (row["scope"], row["note"]))),
+                }
+            )
     return out
 
 
@@ -209,13 +318,22 @@ def sites(folder: Path) -> list[dict[str, str]]:
             continue
         whole = row["site"] in ("fleet", "default of a peer library")
         low, high = (min(values), max(values)) if len(values) > 1 else ("", "")
-        out.append({
-            "entity": row["operator"] if whole else f"{row['operator']}:{row['site']}", "parameter": row["metric"].lower(),
-            "value": f"{sum(values) / len(values):g}", "low": f"{low}", "high": f"{high}", "unit": row["unit"], "year": year,
-            "source": row["source"], "source_url": row["source_url"], "licence": row["licence"],
-            "status": "assumed" if "library" in row["site"] else "published",
-            "note": "; ".join(filter(None, (row["place"], row["note"], row["year"]))),
-        })
+        out.append(
+            {
+                "entity": row["operator"] if whole else f"{row['operator']}:{row['site']}",
+                "parameter": row["metric"].lower(),
+                "value": f"{sum(values) / len(values):g}",
+                "low": f"{low}",
+                "high": f"{high}",
+                "unit": row["unit"],
+                "year": year,
+                "source": row["source"],
+                "source_url": row["source_url"],
+                "licence": row["licence"],
+                "status": "assumed" if "library" in row["site"] else "published",
+                "note": "; ".join(filter(None, (row["place"], row["note"], row["year"]))),
+            }
+        )
     return out
 
 
@@ -223,17 +341,44 @@ def names(folder: Path) -> list[dict[str, str]]:
     """API names of the listed models: those stated in `open_models.py`, and dated snapshots listed by the providers."""
     closed = {r["entity"] for mpl in (False, True) for r in closed_models(folder, mpl=mpl)}
     stated = {m.id for m in OPEN_MODELS}
-    out = [{"provider": "", "name": name, "model": model.id, "source": "model card and provider lists", "year": str(model.year),
-            "licence": "bare fact"} for model in OPEN_MODELS for name in dict.fromkeys((model.config, *model.names))]
-    out += [{"provider": row["provider"], "name": row["model_id"], "model": base_of(row["model_id"]), "source": row["source"],
-             "year": year_of(row["date"]), "licence": "bare fact"} for row in rows_of(folder, "models_closed")
-            if base_of(row["model_id"]) != row["model_id"]]
+    out = [
+        {
+            "provider": "",
+            "name": name,
+            "model": model.id,
+            "source": "model card and provider lists",
+            "year": str(model.year),
+            "licence": "bare fact",
+        }
+        for model in OPEN_MODELS
+        for name in dict.fromkeys((model.config, *model.names))
+    ]
+    out += [
+        {
+            "provider": row["provider"],
+            "name": row["model_id"],
+            "model": base_of(row["model_id"]),
+            "source": row["source"],
+            "year": year_of(row["date"]),
+            "licence": "bare fact",
+        }
+        for row in rows_of(folder, "models_closed")
+        if base_of(row["model_id"]) != row["model_id"]
+    ]
     for row in rows_of(folder, "models_api"):
         base = row["snapshot_of"]
         for target in (closed, stated):
             if base in target and row["model_id"] not in target:
-                out.append({"provider": row["provider"], "name": row["model_id"], "model": base, "source": row["source"],
-                            "year": year_of(row["source_date"]), "licence": row["licence"]})
+                out.append(
+                    {
+                        "provider": row["provider"],
+                        "name": row["model_id"],
+                        "model": base,
+                        "source": row["source"],
+                        "year": year_of(row["source_date"]),
+                        "licence": row["licence"],
+                    }
+                )
     return list({(r["provider"], r["name"].casefold()): r for r in out if r["year"]}.values())
 
 

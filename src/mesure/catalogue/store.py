@@ -22,7 +22,13 @@ FACTOR_TABLES = ("grids", "accelerators", "models", "models_mpl", "embodied", "s
 NAME_TABLES = ("zones", "model_list", "model_names", "accelerator_names")
 _OPTIONAL = ("models_mpl",)
 #: Who runs the halls of a provider that publishes no figure of its own.
-_OPERATORS = {"azure": "microsoft", "azure-openai": "microsoft", "vertex-ai": "google", "gemini": "google", "amazon-bedrock": "aws"}
+_OPERATORS = {
+    "azure": "microsoft",
+    "azure-openai": "microsoft",
+    "vertex-ai": "google",
+    "gemini": "google",
+    "amazon-bedrock": "aws",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +265,10 @@ class Catalogue:
             return self._by_id[id]
         except KeyError:
             raise UnknownName(
-                "No factor has this id", value=id, action="Look it up with its table.", nearest=nearest_names(id, self._by_id)
+                "No factor has this id",
+                value=id,
+                action="Look it up with its table.",
+                nearest=nearest_names(id, self._by_id),
             ) from None
 
     def factors(self) -> tuple[Factor, ...]:

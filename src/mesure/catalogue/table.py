@@ -99,7 +99,9 @@ def identified(rows: Iterable[Mapping[str, str]], table: str) -> list[dict[str, 
         # A correction replaces the figure of the same source line; estimators stand side by side
         key = (row["entity"], row["parameter"], row["year"], row["unit"], row["source"] if _is_opinion(row) else "")
         kept[key] = {column: row.get(column) or "" for column in FACTOR_COLUMNS}
-    out = sorted(kept.values(), key=lambda row: (row["entity"], row["parameter"], row["year"], row["source"], row["unit"]))
+    out = sorted(
+        kept.values(), key=lambda row: (row["entity"], row["parameter"], row["year"], row["source"], row["unit"])
+    )
     taken: set[str] = set()
     for row in out:
         base = f"{table}.{row['entity']}.{row['parameter']}.{row['year']}"
@@ -110,7 +112,9 @@ def identified(rows: Iterable[Mapping[str, str]], table: str) -> list[dict[str, 
 
 
 def _is_opinion(row: Mapping[str, str]) -> bool:
-    return row["status"] == "estimated" or "(" in row["unit"] or row["parameter"] in ("total_params_b", "active_params_b")
+    return (
+        row["status"] == "estimated" or "(" in row["unit"] or row["parameter"] in ("total_params_b", "active_params_b")
+    )
 
 
 def read_rows(text: str, table: str, *, numeric: bool = True) -> list[dict[str, str]]:

@@ -1,1 +1,19 @@
-"""TODO"""
+"""From a call to its impacts: resolved coefficients, one set of formulas on every engine, explanations."""
+
+from mesure.impact.coefficients import Coefficients, coefficient_row, resolve
+from mesure.impact.deployment import Deployment, ModelCard
+from mesure.impact.formulas import event_columns
+from mesure.impact.impacts import Impacts, Phase, estimate, impacts_of
+
+__all__ = [
+    "Coefficients",
+    "Deployment",
+    "Impacts",
+    "ModelCard",
+    "Phase",
+    "coefficient_row",
+    "estimate",
+    "event_columns",
+    "impacts_of",
+    "resolve",
+]

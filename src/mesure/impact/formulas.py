@@ -38,6 +38,7 @@ __all__ = [
     "impacts",
     "output",
     "site_energy_wh",
+    "tokens",
     "with_impacts",
 ]
 
@@ -195,7 +196,7 @@ def event_columns(facts: Mapping[str, Any], engine: Engine = SCALAR) -> dict[str
     }
 
 
-def _tokens(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine) -> tuple[Any, Any, Any, Any]:
+def tokens(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine) -> tuple[Any, Any, Any, Any]:
     """Input, fresh input, cached input and output tokens: counted, or assumed where the count is unknown."""
     where, calls = engine.where, e["e_calls"]
     unread = where(e["e_reads_text"], k[f"k_assumed_input_tokens_{q}"] * calls, 0.0)
@@ -209,7 +210,7 @@ def _tokens(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine) 
 
 def text_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
     """Wh at the accelerators for reading and writing tokens."""
-    read, fresh, cached, written = _tokens(e, k, q, engine)
+    read, fresh, cached, written = tokens(e, k, q, engine)
     linear = fresh * k[f"k_fresh_{q}"] + cached * k[f"k_cached_{q}"] + written * k[f"k_output_{q}"]
     squares = (
         fresh * read * k[f"k_fresh_input_{q}"]
@@ -230,9 +231,7 @@ def image_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: 
     latent = where(frames > 1.0, 1.0 + (frames - 1.0) * k["k_latent_per_frame"], 1.0)
     volume = megapixels * latent
     once = k[f"k_image_{q}"] + volume * k[f"k_image_volume_{q}"]
-    each_step = k[f"k_image_step_{q}"] + volume * (
-        k[f"k_step_volume_{q}"] + volume * k[f"k_step_volume_volume_{q}"]
-    )
+    each_step = k[f"k_image_step_{q}"] + volume * (k[f"k_step_volume_{q}"] + volume * k[f"k_step_volume_volume_{q}"])
     return count * (once + steps * each_step)
 
 
@@ -246,9 +245,7 @@ def audio_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: 
 
 def accelerator_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
     """Modelled Wh at the accelerators, all modalities."""
-    return (
-        text_energy_wh(e, k, q, engine) + image_energy_wh(e, k, q, engine) + audio_energy_wh(e, k, q, engine)
-    )
+    return text_energy_wh(e, k, q, engine) + image_energy_wh(e, k, q, engine) + audio_energy_wh(e, k, q, engine)
 
 
 def site_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
@@ -263,7 +260,9 @@ def site_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: E
     return where(e["e_measured"], measured, modelled)
 
 
-def output(part: str, quantity: str, q: str, site_wh: Any, e: Mapping[str, Any], k: Mapping[str, Any], engine: Engine) -> Any:
+def output(
+    part: str, quantity: str, q: str, site_wh: Any, e: Mapping[str, Any], k: Mapping[str, Any], engine: Engine
+) -> Any:
     """One output: `part` of `quantity` at quantile `q`, from site energy; `engine.missing` without a sourced factor."""
     if quantity == "energy_wh":
         return site_wh
@@ -290,9 +289,7 @@ def impacts(
     return {name: output(*_SPLIT[name], sites[_SPLIT[name][2]], e, k, engine) for name in outputs}
 
 
-_SPLIT = {
-    f"{part}{quantity}_{q}": (part, quantity, q) for part in PARTS for quantity in QUANTITIES for q in QUANTILES
-}
+_SPLIT = {f"{part}{quantity}_{q}": (part, quantity, q) for part in PARTS for quantity in QUANTITIES for q in QUANTILES}
 
 
 def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS) -> Any:
@@ -311,7 +308,5 @@ def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS) -> Any:
     k = {name: nw.col(name) for name in COEFFICIENT_COLUMNS}
     sites = {q: site_energy_wh(e, k, q, engine) for q in QUANTILES}
     staged = staged.with_columns(**{f"e_site_{q}_wh": sites[q] for q in QUANTILES})
-    wanted = {
-        name: output(*_SPLIT[name], nw.col(f"e_site_{_SPLIT[name][2]}_wh"), e, k, engine) for name in outputs
-    }
+    wanted = {name: output(*_SPLIT[name], nw.col(f"e_site_{_SPLIT[name][2]}_wh"), e, k, engine) for name in outputs}
     return staged.with_columns(**wanted).drop(*EVENT_COLUMNS, *(f"e_site_{q}_wh" for q in QUANTILES))

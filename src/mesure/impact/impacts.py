@@ -1,0 +1,288 @@
+"""`Impacts`: what a call consumed, computed when asked for; `estimate` for a call described by hand."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from mesure.impact import formulas
+from mesure.impact.coefficients import Coefficients, resolve
+from mesure.impact.engines import SCALAR
+from mesure.quantity import Quantity, Status, weakest
+from mesure.version import METHOD_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from mesure.impact.deployment import Deployment, ModelCard
+    from mesure.record import UsageEvent
+
+__all__ = ["Impacts", "Phase", "estimate", "impacts_of", "impacts_of_facts"]
+
+_UNITS = {"energy_wh": "Wh", "gwp_gco2eq": "gCO2eq", "water_ml": "mL", "adpe_gsbeq": "gSbeq", "pe_mj": "MJ"}
+_OPERATIONS = {
+    "image": "image",
+    "video": "video",
+    "embedding": "embeddings",
+    "speech to text": "transcription",
+    "text to speech": "speech",
+}
+_DEFAULTS: dict[str, Any] = dict.fromkeys(formulas.FACTS) | {"calls_count": 1}
+
+
+class Phase:
+    """The five quantities of one phase: `usage` or `embodied`. None where no sourced factor exists."""
+
+    def __init__(self, impacts: Impacts, part: str) -> None:
+        self._impacts, self._part = impacts, part
+
+    def _get(self, quantity: str) -> Quantity | None:
+        return self._impacts.quantity(self._part, quantity)
+
+    @property
+    def energy_wh(self) -> Quantity | None:
+        """Wh at the site's meter; None for manufacture, whose energy is counted as primary energy."""
+        return None if self._part == "embodied_" else self._get("energy_wh")
+
+    @property
+    def gwp_gco2eq(self) -> Quantity | None:
+        return self._get("gwp_gco2eq")
+
+    @property
+    def water_ml(self) -> Quantity | None:
+        return self._get("water_ml")
+
+    @property
+    def adpe_gsbeq(self) -> Quantity | None:
+        return self._get("adpe_gsbeq")
+
+    @property
+    def pe_mj(self) -> Quantity | None:
+        return self._get("pe_mj")
+
+
+class Impacts:
+    """What one call (or aggregate) consumed: low / mid / high with unit, status and sources; None is unknown, never zero.
+
+    Quantities are computed when first read. `parts` holds every named intermediate.
+    """
+
+    method_version = METHOD_VERSION
+
+    def __init__(
+        self, columns: Mapping[str, Any], coefficients: Coefficients, energy_status: Status | None = None
+    ) -> None:
+        self.columns = columns
+        self.coefficients = coefficients
+        self._measured = energy_status
+
+    @property
+    def model(self) -> str | None:
+        """The catalogue's name of the model; None when it is not listed."""
+        return self.coefficients.model
+
+    @property
+    def known(self) -> bool:
+        return self.coefficients.known
+
+    @property
+    def nearest(self) -> tuple[str, ...]:
+        return self.coefficients.nearest
+
+    @property
+    def catalogue_version(self) -> str:
+        return self.coefficients.catalogue_version
+
+    @functools.cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """Stable codes of what is assumed, missing or not validated."""
+        e, codes = self.columns, list(self.coefficients.warnings)
+        if self._measured is None:
+            if e["e_reads_text"] and not e["e_input_known"] and not e["e_refused"]:
+                codes.append("input_tokens_assumed")
+            if e["e_writes_text"] and not e["e_output_known"] and not e["e_refused"]:
+                codes.append("output_tokens_assumed")
+            if e["e_makes_images"] or e["e_images"] > 0.0:
+                codes += [f"image_{name}_assumed" for name in ("steps", "megapixels") if not e[f"e_{name}_known"]]
+        else:
+            codes = [
+                code
+                for code in codes
+                if code not in ("hardware_unknown", "load_unknown", "model_unknown", "size_estimated")
+            ]
+        return tuple(codes)
+
+    @functools.cached_property
+    def status(self) -> Status:
+        """How the energy was obtained."""
+        if self._measured is not None:
+            return self._measured
+        assumed = any(code.endswith("_tokens_assumed") for code in self.warnings)
+        return Status.DEFAULT if assumed else self.coefficients.status
+
+    @functools.cached_property
+    def _site(self) -> tuple[float, float, float]:
+        e, row = self.columns, self.coefficients.row
+        low, mid, high = (formulas.site_energy_wh(e, row, q) for q in formulas.QUANTILES)
+        return (low, mid, high)
+
+    def quantity(self, part: str, quantity: str) -> Quantity | None:
+        """One quantity of a phase ("" the whole, "usage_", "embodied_"); None where no sourced factor exists."""
+        e, row = self.columns, self.coefficients.row
+        low, mid, high = (
+            formulas.output(part, quantity, q, site, e, row, SCALAR)
+            for q, site in zip(formulas.QUANTILES, self._site, strict=True)
+        )
+        if mid is None:
+            return None
+        status, sources = self._provenance(part, quantity)
+        return Quantity(low, mid, high, _UNITS[quantity], status, sources)
+
+    def _provenance(self, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
+        sources = self.coefficients.sources
+        if quantity == "energy_wh":
+            return self.status, sources
+        # Computed from a factor: never stronger than modelled, and as weak as the weakest part
+        statuses = [self.status, Status.MODELLED]
+        grid = self.coefficients.parts.get("grid_intensity_gco2eq_per_kwh")
+        if part != "embodied_" and grid is not None:
+            statuses.append(grid.status)
+        return weakest(statuses), sources
+
+    @functools.cached_property
+    def energy_wh(self) -> Quantity:
+        """Energy at the site's meter."""
+        found = self.quantity("", "energy_wh")
+        assert found is not None
+        return found
+
+    @functools.cached_property
+    def gwp_gco2eq(self) -> Quantity | None:
+        """Use (location-based) and manufacture."""
+        return self.quantity("", "gwp_gco2eq")
+
+    @functools.cached_property
+    def water_ml(self) -> Quantity | None:
+        return self.quantity("", "water_ml")
+
+    @functools.cached_property
+    def adpe_gsbeq(self) -> Quantity | None:
+        return self.quantity("", "adpe_gsbeq")
+
+    @functools.cached_property
+    def pe_mj(self) -> Quantity | None:
+        return self.quantity("", "pe_mj")
+
+    @property
+    def usage(self) -> Phase:
+        return Phase(self, "usage_")
+
+    @property
+    def embodied(self) -> Phase:
+        return Phase(self, "embodied_")
+
+    @functools.cached_property
+    def parts(self) -> dict[str, Quantity]:
+        """Every named intermediate as a quantity."""
+        from mesure.impact.parts import parts_of
+
+        return parts_of(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for a JSON encoder; null is unknown."""
+
+        def encoded(phase: Impacts | Phase) -> dict[str, Any]:
+            found = {name: getattr(phase, name) for name in _UNITS}
+            return {name: quantity.to_json() if quantity is not None else None for name, quantity in found.items()}
+
+        return {
+            "model": self.model,
+            "known": self.known,
+            "nearest": list(self.nearest),
+            **encoded(self),
+            "usage": encoded(self.usage),
+            "embodied": encoded(self.embodied),
+            "parts": {name: quantity.to_json() for name, quantity in self.parts.items()},
+            "status": self.status.value,
+            "warnings": list(self.warnings),
+            "method_version": self.method_version,
+            "catalogue_version": self.catalogue_version,
+        }
+
+
+def impacts_of_facts(facts: Mapping[str, Any], coefficients: Coefficients) -> Impacts:
+    """Impacts of a call given as fields of `UsageEvent`; fields left out are unknown."""
+    filled = _DEFAULTS | facts
+    if filled["operation"] is None:
+        filled["operation"] = _OPERATIONS.get(coefficients.modality, "chat")
+    measured = None
+    if filled["energy_j"] is not None:
+        measured = Status.MEASURED if facts.get("energy_status", "measured") == "measured" else Status.MODELLED
+    return Impacts(formulas.event_columns(filled), coefficients, measured)
+
+
+def impacts_of(event: UsageEvent, coefficients: Coefficients) -> Impacts:
+    """Impacts of an event under its resolved coefficients; its `energy_j`, when present, replaces the model.
+
+    A measured energy without `energy_status` counts as modelled: nobody vouched for it.
+    """
+    facts = {name: getattr(event, name) for name in formulas.FACTS}
+    status = None
+    if event.energy_j is not None:
+        status = Status.MEASURED if event.energy_status == "measured" else Status.MODELLED
+    return Impacts(formulas.event_columns(facts), coefficients, status)
+
+
+def estimate(
+    model: str,
+    *,
+    input_tokens: float | None = None,
+    output_tokens: float | None = None,
+    cached_tokens: float = 0,
+    reasoning_tokens: float = 0,
+    images: float = 0,
+    width: int | None = None,
+    height: int | None = None,
+    steps: int | None = None,
+    frames: int | None = None,
+    audio_seconds: float = 0,
+    zone: str | None = None,
+    at: date | None = None,
+    deployment: Deployment | None = None,
+    card: ModelCard | None = None,
+) -> Impacts:
+    """Impacts of one call.
+
+    `input_tokens` and `output_tokens` count everything: cached tokens are part of the input, reasoning tokens of the output.
+    None is unknown: a labelled assumption stands for it, with a wide interval. `width`, `height` in pixels, `steps` denoiser steps,
+    `frames` of a video. `zone`: grid zone; None is the provider's default place. Raises `UnknownName` (zone,
+    accelerator) and `InvalidValue`. An unknown model does not raise: `known` is False and `nearest` proposes names.
+    """
+    from mesure.impact.checks import checked_facts
+
+    coefficients = resolve(model, provider=_provider_of(model), zone=zone, at=at, deployment=deployment, card=card)
+    facts = checked_facts(
+        zone=zone,
+        input_tokens=input_tokens,
+        cached_input_tokens=cached_tokens,
+        output_tokens=output_tokens,
+        reasoning_tokens=reasoning_tokens,
+        images_count=images,
+        image_width=width,
+        image_height=height,
+        image_steps=steps,
+        video_frames=frames,
+        audio_seconds=audio_seconds,
+        modality=coefficients.modality,
+    )
+    return impacts_of_facts(facts, coefficients)
+
+
+@functools.lru_cache(maxsize=4096)
+def _provider_of(model: str) -> str | None:
+    """The maker serves its own closed models; open weights run anywhere."""
+    from mesure.catalogue import current
+
+    found = current().find_model(model)
+    return found.maker if found is not None and not found.open_weights else None
