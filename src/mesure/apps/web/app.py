@@ -1,0 +1,194 @@
+"""`create_web`: the routes, and what stands before them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from mesure.apps.web import errors, now, why
+from mesure.apps.web.api import overview_json
+from mesure.apps.web.feed import Feed
+from mesure.apps.web.headers import SafeHeaders
+from mesure.apps.web.hosts import HostCheck
+from mesure.apps.web.layout import Page, render
+from mesure.apps.web.live import Live
+from mesure.apps.web.reader import Reader
+from mesure.apps.web.welcome import welcome
+from mesure.apps.web.words import STATUSES
+from mesure.catalogue import current
+from mesure.i18n import LANGUAGES, Language, preferred
+from mesure.version import METHOD_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from htpy import Node
+    from starlette.requests import Request
+
+    from mesure.apps.web.feed import Source
+    from mesure.config import Settings
+    from mesure.meter.sensors import OwnMeter
+
+__all__ = ["create_web"]
+
+log = logging.getLogger("mesure.web")
+
+
+def create_web(
+    settings: Settings,
+    view: Source,
+    *,
+    own: OwnMeter,
+    gateway_metrics: Callable[[], str],
+    health: Callable[[], dict[str, Any]],
+    notices: Sequence[str] = (),
+) -> Starlette:
+    """The pages over `view` (`mesure.ledger.View`), as an ASGI application.
+
+    `own` meters this process for the footer; `gateway_metrics` gives the text of /metrics; `health` a dict whose `ok`
+    decides /readyz; `notices` are codes of `words.NOTICES`. Call `.state.close()` before stopping the server: it ends
+    the live streams.
+    """
+    pages = _Pages(settings, view, own, gateway_metrics, health, notices)
+    routes = [Route("/", pages.root)]
+    for language in LANGUAGES:
+        routes += [
+            Route(f"/{language}/", pages.now),
+            Route(f"/{language}/why", pages.why),
+            Route(f"/{language}/calls/{{event_id}}", pages.call),
+        ]
+    routes += [
+        Route("/live", pages.live),
+        Route("/api/overview", pages.api_overview),
+        Route("/healthz", pages.healthz),
+        Route("/readyz", pages.readyz),
+        Route("/metrics", pages.metrics),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(HostCheck, settings=settings),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=6),
+        ],
+        exception_handlers=errors.handlers(pages.reader_of),
+    )
+    app.state.close = pages.pushes.close
+    return app
+
+
+class _Pages:
+    """Handlers of the routes, and what they share."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        view: Source,
+        own: OwnMeter,
+        gateway_metrics: Callable[[], str],
+        health: Callable[[], dict[str, Any]],
+        notices: Sequence[str],
+    ) -> None:
+        self._view = view
+        self._own = own
+        self._metrics = gateway_metrics
+        self._health = health
+        self._notices = notices
+        self._settings = settings
+        self._catalogue = current()
+        self._readers = {language: Reader.of(language, settings) for language in LANGUAGES}
+        self._feed = Feed(view, settings.organisation.timezone)
+        self._why = why.Why(settings, view, self._catalogue)
+        self.pushes = Live(self._feed, self._readers, self._catalogue)
+
+    def reader_of(self, request: Request) -> Reader:
+        """By the address; elsewhere by what the browser asks for."""
+        first = request.url.path.split("/")[1]
+        return self._readers[next((known for known in LANGUAGES if known == first), self._asked(request))]
+
+    def _asked(self, request: Request) -> Language:
+        default: Language = "en" if self._settings.organisation.language == "en" else "fr"
+        return preferred(request.headers.get("accept-language"), default)
+
+    async def root(self, request: Request) -> Response:
+        return RedirectResponse(f"/{self._asked(request)}/", 302, {"vary": "accept-language"})
+
+    async def now(self, request: Request) -> Response:
+        reader = self.reader_of(request)
+        overview = await self._feed.latest()
+        channel = self.pushes.channels[reader.language]
+        parts = channel.update(overview)
+        content: Node = now.content(parts, overview, reader)
+        if not overview.last_calls:
+            content = welcome(f"{request.url.scheme}://{request.headers['host']}", reader)
+        page = Page(
+            path="",
+            title=reader.t.t("Now"),
+            content=content,
+            footer=self._footer(reader),
+            notices=self._notices,
+            live=f"/live?lang={reader.language}",
+            seen=channel.seen,
+            refresh=request.query_params.get("refresh") != "0",
+        )
+        return HTMLResponse(render(page, reader))
+
+    async def why(self, request: Request) -> Response:
+        reader = self.reader_of(request)
+        content = self._why.total(await self._feed.latest(), reader)
+        page = Page(
+            path="why", title=reader.t.t("Why these figures?"), content=content, footer=self._footer(reader)
+        )
+        return HTMLResponse(render(page, reader))
+
+    async def call(self, request: Request) -> Response:
+        reader = self.reader_of(request)
+        event_id = request.path_params["event_id"]
+        content = await self._why.call(event_id, reader)
+        page = Page(
+            path=f"calls/{event_id}", title=reader.t.t("Why this figure?"), content=content, footer=self._footer(reader)
+        )
+        return HTMLResponse(render(page, reader))
+
+    async def live(self, request: Request) -> Response:
+        language = request.query_params.get("lang", "")
+        if language not in self._readers:
+            return PlainTextResponse("lang must be fr or en", 400)
+        seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
+        return StreamingResponse(self.pushes.stream(language, seen), media_type="text/event-stream")
+
+    async def api_overview(self, request: Request) -> Response:
+        body = orjson.dumps(overview_json(await self._feed.latest(), self._catalogue))
+        return Response(body, media_type="application/json")
+
+    async def healthz(self, request: Request) -> Response:
+        """This process answers; what it has to say about itself comes along."""
+        return Response(orjson.dumps(self._health(), default=str), media_type="application/json")
+
+    async def readyz(self, request: Request) -> Response:
+        state = self._health()
+        body = orjson.dumps(state, default=str)
+        return Response(body, 200 if state.get("ok") else 503, media_type="application/json")
+
+    async def metrics(self, request: Request) -> Response:
+        return PlainTextResponse(self._metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _footer(self, reader: Reader) -> list[str]:
+        t, own = reader.t, self._own.read()
+        return [
+            t.t(
+                "Method {method} · factors {catalogue}", method=METHOD_VERSION, catalogue=self._catalogue.version
+            ),
+            t.t(
+                "Mesure's own use: {power}, {status}",
+                power=t.quantity(own.power_w),
+                status=t.t(STATUSES[own.power_w.status]),
+            ),
+        ]

@@ -1,0 +1,144 @@
+"""The shell of every page: head, skip link, header, notices, main, footer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from htpy import (
+    Element,
+    Node,
+    a,
+    aside,
+    body,
+    button,
+    code,
+    footer,
+    head,
+    header,
+    html,
+    link,
+    main,
+    meta,
+    nav,
+    noscript,
+    p,
+    pre,
+    script,
+    span,
+    style,
+    title,
+)
+
+from mesure.apps.web.assets import ICON, SCRIPT, STYLE
+from mesure.apps.web.words import NOTICES
+from mesure.i18n import catalog, mark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mesure.apps.web.reader import Reader
+
+__all__ = ["PAGES", "Page", "code_block", "pause_button", "render"]
+
+#: Pages of the menu: path after the language, and name.
+PAGES: tuple[tuple[str, str], ...] = (
+    ("", mark("Now")),
+    ("why", mark("Why these figures?")),
+)
+
+#: Seconds between two loads of a live page where scripts are off.
+_REFRESH_S = 15
+_SIZE = "\x00"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What differs from one page to the next. `live` is the address of its pushes, `seen` the last one it holds."""
+
+    path: str
+    title: str
+    content: Node
+    footer: Sequence[Node] = ()
+    notices: Sequence[str] = field(default=())
+    live: str | None = None
+    seen: str = ""
+    refresh: bool = False
+
+
+def render(page: Page, reader: Reader) -> bytes:
+    """The whole document, UTF-8. The footer states its size, itself included."""
+    t = reader.t
+    document = html(lang=reader.language)[
+        _head(page, reader),
+        body(data_live=page.live, data_seen=page.seen if page.live else None)[
+            a(".skip", href="#main")[t.t("Skip to content")],
+            _header(page, reader),
+            [aside(".notice", aria_label=t.t("Notice"))[t.t(NOTICES[code])] for code in page.notices],
+            main("#main")[_refresh_note(page, reader), page.content],
+            footer[[span[part] for part in page.footer], span[_weight(page, reader)]],
+            script[SCRIPT] if page.live else None,
+        ],
+    ]
+    return _with_size(f"<!doctype html>{document}", reader)
+
+
+def _with_size(text: str, reader: Reader) -> bytes:
+    kilobytes = max(1, round(len(text.encode()) / 1000))
+    return text.replace(_SIZE, reader.t.number(kilobytes), 1).encode()
+
+
+def _head(page: Page, reader: Reader) -> Element:
+    return head[
+        meta(charset="utf-8"),
+        meta(name="viewport", content="width=device-width,initial-scale=1"),
+        title[f"{page.title} · Mesure"],
+        link(rel="icon", href=ICON),
+        link(rel="alternate", hreflang=reader.other, href=f"/{reader.other}/{page.path}"),
+        noscript[meta(http_equiv="refresh", content=str(_REFRESH_S))] if page.refresh else None,
+        style[STYLE],
+    ]
+
+
+def _header(page: Page, reader: Reader) -> Element:
+    t, other = reader.t, catalog(reader.other)
+    return header[
+        a(".brand", href=reader.path())["Mesure"],
+        a(".lang", href=f"/{other.language}/{page.path}", hreflang=other.language, lang=other.language)[
+            {"fr": "Français", "en": "English"}[other.language]
+        ],
+        nav(aria_label=t.t("Pages"))[
+            [
+                a(href=reader.path(path), aria_current="page" if path == page.path else None)[t.t(name)]
+                for path, name in PAGES
+            ]
+        ],
+    ]
+
+
+def _refresh_note(page: Page, reader: Reader) -> Node:
+    """Whoever has scripts off can stop the reloading, as whoever has them on can pause the pushes."""
+    if not page.live:
+        return None
+    t = reader.t
+    if not page.refresh:
+        return noscript[p[a(href=reader.path(page.path))[t.t("Refresh this page by itself")]]]
+    note = t.t("This page reloads every {seconds} s.", seconds=_REFRESH_S)
+    return noscript[p[note, " ", a(href="?refresh=0")[t.t("Stop reloading")]]]
+
+
+def _weight(page: Page, reader: Reader) -> str:
+    requests = 2 if page.live else 1
+    return reader.t.n(
+        "This page: {size} kB, {count} request", "This page: {size} kB, {count} requests", requests, size=_SIZE
+    )
+
+
+def pause_button(reader: Reader) -> Element:
+    """Stops the pushes; hidden until the script that it drives runs."""
+    return button("#pause", type="button", hidden=True, aria_pressed="false")[reader.t.t("Pause")]
+
+
+def code_block(text: str) -> Element:
+    """Something to copy, exact; scrolls by itself when it is wide, so it can be reached by keyboard."""
+    return pre(tabindex="0")[code[text]]
