@@ -1,0 +1,68 @@
+"""`mesure doctor`: one line per thing Mesure needs, with the action where something is wrong."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import click
+
+from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.voice import FAILED, Voice
+
+if TYPE_CHECKING:
+    from mesure.apps.cli.checks import Finding
+
+__all__ = ["command"]
+
+_MARKS = {"ok": "ok", "warning": "warning", "problem": "problem"}
+
+
+@click.command(
+    cls=Command, name="doctor", help="Check that everything Mesure needs is there. Exit code 1 when there is a problem."
+)
+@click.option("--config", metavar="FILE", help="Configuration file; mesure.toml here when left out.")
+@click.option("--data", metavar="DIR", help="Folder of the ledger.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the gateway and the pages.")
+@spoken_options
+@click.pass_context
+def command(ctx: click.Context, /, config: str | None, data: str | None, port: int | None) -> None:
+    from mesure.apps.cli.checks import Finding, findings
+    from mesure.config import load_settings
+
+    voice: Voice = ctx.obj
+    settings = load_settings(config, flags={"server.data": data, "server.port": port})
+    language = Finding("language", "ok", "{language}", values={"language": voice.language})
+    found = []
+    for finding in chain((language,), findings(settings)):
+        found.append(finding)
+        _say(voice, finding)
+    problems = sum(finding.level == "problem" for finding in found)
+    voice.emit({"ok": problems == 0, "findings": [_json(voice, finding) for finding in found]})
+    voice.say()
+    voice.say(voice.t("All is there.") if not problems else voice.t("Problems: {count}.", count=problems))
+    if problems:
+        ctx.exit(FAILED)
+
+
+def _say(voice: Voice, finding: Finding) -> None:
+    level = voice.t(_MARKS[finding.level])
+    voice.say(f"{level:<10} {finding.name:<10} {_text(voice, finding.what, finding)}")
+    if finding.action:
+        voice.say(f"{'':<21} -> {_text(voice, finding.action, finding)}")
+
+
+def _text(voice: Voice, msgid: str, finding: Finding) -> str:
+    values = {
+        name: voice.sentence(value) if isinstance(value, str) else value for name, value in finding.values.items()
+    }
+    return voice.t(msgid, **values)
+
+
+def _json(voice: Voice, finding: Finding) -> dict[str, object]:
+    return {
+        "name": finding.name,
+        "level": finding.level,
+        "what": _text(voice, finding.what, finding),
+        "action": _text(voice, finding.action, finding) if finding.action else "",
+    }

@@ -1,0 +1,90 @@
+"""`mesure estimate`: what one use of a model consumes, with intervals, statuses and versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.usage import estimated, usage_options
+
+if TYPE_CHECKING:
+    from mesure.apps.cli.voice import Voice
+    from mesure.impact import Impacts
+    from mesure.quantity import Quantity
+
+__all__ = ["command", "heading", "show_notes"]
+
+
+@click.command(
+    cls=Command,
+    name="estimate",
+    help="Estimate what one use of MODEL consumes. What you leave out is unknown, not zero: "
+    "a usual value stands for it, and the interval widens.",
+)
+@click.argument("model")
+@usage_options
+@spoken_options
+@click.pass_obj
+def command(voice: Voice, /, model: str, **options: Any) -> None:
+    impacts = estimated(model, options)
+    voice.emit(impacts.to_json())
+    if not voice.json:
+        _show(voice, model, impacts)
+
+
+def _show(voice: Voice, model: str, impacts: Impacts) -> None:
+    voice.say(heading(voice, model, impacts))
+    voice.say()
+    rows = list(_rows(voice, impacts))
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, figure, status in rows:
+        voice.say(f"  {name:<{widths[0]}}  {figure:<{widths[1]}}  {status}".rstrip())
+    voice.say()
+    show_notes(voice, impacts)
+
+
+def _rows(voice: Voice, impacts: Impacts) -> list[tuple[str, str, str]]:
+    from mesure.apps.cli.words import NAMES
+
+    rows = []
+    for quantity, msgid in NAMES.items():
+        rows.append((voice.t(msgid), *_figure(voice, getattr(impacts, quantity))))
+        if quantity == "gwp_gco2eq" and impacts.gwp_gco2eq is not None:
+            for phase, words in ((impacts.usage, "use"), (impacts.embodied, "manufacture")):
+                figure, _ = _figure(voice, phase.gwp_gco2eq)
+                rows.append((f"  {voice.t(words)}", f"  {figure}", ""))
+    return rows
+
+
+def _figure(voice: Voice, quantity: Quantity | None) -> tuple[str, str]:
+    from mesure.apps.cli.words import STATUSES
+
+    if quantity is None:
+        return voice.t("unknown"), ""
+    return str(voice.translator.quantity(quantity)), voice.t(STATUSES[quantity.status])
+
+
+def heading(voice: Voice, model: str, impacts: Impacts) -> str:
+    """The model by its listed name, or as asked and said to be unlisted."""
+    if impacts.known:
+        return impacts.model or model
+    return f"{model} ({voice.t('not listed')})"
+
+
+def show_notes(voice: Voice, impacts: Impacts) -> None:
+    """What is assumed, the nearest names, and the versions that made the figures."""
+    from mesure.apps.cli.words import WARNINGS
+
+    for code in impacts.warnings:
+        voice.say(f"- {voice.t(WARNINGS[code]) if code in WARNINGS else code}")
+    if impacts.nearest and not impacts.known:
+        voice.say(f"- {voice.t('Nearest:')} {', '.join(impacts.nearest)}")
+    voice.say(
+        voice.t(
+            "Method {method}, catalogue {catalogue}.",
+            method=impacts.method_version,
+            catalogue=impacts.catalogue_version,
+        )
+    )

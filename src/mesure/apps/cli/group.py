@@ -1,0 +1,175 @@
+"""`mesure`: finds a command, speaks the reader's language, and turns every error into three parts and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from mesure.apps.cli.voice import FAILED, USAGE, Voice, language_of
+from mesure.errors import ConfigError, InvalidValue, MesureError, UnknownName, nearest_names
+from mesure.version import METHOD_VERSION, __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["COMMANDS", "Command", "CommandGroup", "main", "spoken_options"]
+
+#: name -> (module, what it does): `mesure --help` loads none of them.
+COMMANDS = {
+    "up": ("mesure.apps.cli.up", "Start the gateway and the pages."),
+    "demo": ("mesure.apps.cli.demo", "Meter a contact-centre day on a real local model, live."),
+    "estimate": ("mesure.apps.cli.estimate", "Estimate what one use of a model consumes."),
+    "explain": ("mesure.apps.cli.explain", "Show the formula, values and sources behind a figure."),
+    "import": ("mesure.apps.cli.import_files", "Bring usage files (CSV, JSON lines) into the ledger."),
+    "doctor": ("mesure.apps.cli.doctor", "Check that everything Mesure needs is there."),
+}
+
+
+def _voice(ctx: click.Context) -> Voice:
+    return ctx.find_object(Voice) or Voice(language_of(()))
+
+
+class _Spoken(click.Command):
+    """Help in the reader's language. click's own headings have no translation of their own."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix=_voice(ctx).t("Usage:") + " ")
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(_voice(ctx).t(" ".join((self.help or "").split())))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = [
+            (record[0], _option_help(parameter, _voice(ctx)))
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx))
+        ]
+        with formatter.section(_voice(ctx).t("Options")):
+            formatter.write_dl(records)
+
+
+def _option_help(option: click.Option, voice: Voice) -> str:
+    text = voice.t(option.help) if option.help else ""
+    if option.show_default and option.default is not None:
+        text += f" [{option.default}]"
+    return text
+
+
+class Command(_Spoken):
+    """One command."""
+
+
+class CommandGroup(_Spoken, click.Group):
+    """All commands; each is imported when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UnknownName(
+                "There is no such command",
+                value=args[0],
+                nearest=nearest_names(args[0], COMMANDS),
+                action="See mesure --help.",
+                code="usage",
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        voice = _voice(ctx)
+        with formatter.section(voice.t("Commands")):
+            formatter.write_dl([(name, voice.t(about)) for name, (_, about) in COMMANDS.items()])
+
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        **extra: Any,
+    ) -> NoReturn:
+        arguments = list(sys.argv[1:] if args is None else args)
+        voice = Voice(language_of(arguments), json="--json" in arguments)
+        extra.pop("standalone_mode", None)
+        try:
+            code = super().main(arguments, prog_name or "mesure", standalone_mode=False, obj=voice, **extra)
+        except (MesureError, click.ClickException) as error:
+            told = error if isinstance(error, MesureError) else _usage(error)
+            voice.error(told)
+            code = USAGE if told.code == "usage" else FAILED
+        except ModuleNotFoundError as error:
+            voice.error(_not_installed(error))
+            code = FAILED
+        except click.Abort:
+            voice.note(voice.t("Stopped."))
+            code = FAILED
+        except BrokenPipeError:  # the reader of a pipe closed it: nothing more to say
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = FAILED
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _not_installed(error: ModuleNotFoundError) -> MesureError:
+    if (error.name or "mesure").partition(".")[0] == "mesure":
+        raise error
+    return ConfigError(
+        "This command needs a package that is not installed",
+        value=error.name,
+        action="Install it with: pip install 'mesure[server,local]'",
+        code="not_installed",
+    )
+
+
+def _usage(error: click.ClickException) -> MesureError:
+    """click's refusal in three parts."""
+    see = "See the command's --help."
+    if isinstance(error, click.NoSuchOption):
+        nearest = tuple(error.possibilities or ())
+        return InvalidValue(
+            "There is no such option", value=error.option_name, nearest=nearest, action=see, code="usage"
+        )
+    if isinstance(error, click.MissingParameter):
+        name = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
+        return InvalidValue("Something is missing on the command line", value=name, action=see, code="usage")
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        value = f"{error.param.opts[0]}: {error.message}"
+        return InvalidValue("A value on the command line cannot be used", value=value, action=see, code="usage")
+    if isinstance(error, click.UsageError):
+        return ConfigError("The command line cannot be read", value=error.format_message(), action=see, code="usage")
+    return MesureError(error.format_message(), action=see)
+
+
+def spoken_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--json and --lang, which every command takes; both are read before the command runs."""
+    for decorate in (
+        click.option("--lang", type=click.Choice(["fr", "en"]), expose_value=False, help="Language of the messages."),
+        click.option("--json", is_flag=True, expose_value=False, help="Write the result as JSON."),
+    ):
+        function = decorate(function)
+    return function
+
+
+@click.group(
+    cls=CommandGroup,
+    help="What your organisation's use of AI consumes, call by call, with intervals and sources.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, message=f"mesure {__version__}, method {METHOD_VERSION}", help="Show the version.")
+@spoken_options
+def main() -> None:
+    """Entry point of the `mesure` command."""

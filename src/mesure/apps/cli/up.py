@@ -1,0 +1,64 @@
+"""`mesure up`: gateway, pages and committer in one process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.voice import Voice
+
+if TYPE_CHECKING:
+    from mesure.config import Settings
+
+__all__ = ["command"]
+
+
+@click.command(cls=Command, name="up", help="Start the gateway and the pages, until Ctrl-C.")
+@click.option("--config", metavar="FILE", help="Configuration file; mesure.toml here when left out.")
+@click.option("--upstream", metavar="URL", help="Forward /v1/ to this provider, without a configuration file.")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the gateway and the pages.")
+@click.option("--data", metavar="DIR", help="Folder of the ledger.")
+@spoken_options
+@click.pass_obj
+def command(
+    voice: Voice, config: str | None, upstream: str | None, host: str | None, port: int | None, data: str | None
+) -> None:
+    settings = settings_of(config, upstream, {"server.host": host, "server.port": port, "server.data": data})
+    from mesure.apps.server import serve
+
+    serve(settings, on_ready=lambda url: announce(voice, settings, url))
+    voice.note(voice.t("Stopped. What was recorded is kept in {folder}.", folder=settings.server.data))
+
+
+def settings_of(config: str | None, upstream: str | None, flags: dict[str, Any]) -> Settings:
+    """The configuration, with the upstream named on the command line as the one default provider."""
+    from mesure.config import load_settings
+
+    if upstream is None:
+        return load_settings(config, flags=flags)
+    configured = load_settings(config).providers
+    flags = flags | {f"providers.{name}.default": False for name in configured}
+    return load_settings(
+        config, flags=flags | {"providers.upstream.base_url": upstream, "providers.upstream.default": True}
+    )
+
+
+def announce(voice: Voice, settings: Settings, url: str) -> None:
+    """Where to look, and what an app must set."""
+    base = f"{url}v1"
+    default = next((name for name, provider in settings.providers.items() if provider.default), None)
+    paths = {name: f"{url}providers/{name}" for name in settings.providers}
+    voice.emit({"url": url, "base_url": base, "default_provider": default, "providers": paths})
+    voice.say(voice.t("Mesure is running: {url}", url=url))
+    if default:
+        voice.say(voice.t("Point an app at it by setting this, and nothing else (calls go to {name}):", name=default))
+        voice.say(f"  OPENAI_BASE_URL={base}")
+    for name, path in paths.items():
+        if name != default:
+            voice.say(f"  {name}: {path}")
+    if not paths:
+        voice.say(voice.t("No provider is configured: add one to mesure.toml, or start with --upstream URL."))
+    voice.say(voice.t("Data: {folder}. Ctrl-C stops it.", folder=settings.server.data))

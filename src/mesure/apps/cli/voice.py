@@ -1,0 +1,101 @@
+"""How a command speaks: which language, text or JSON, and how an error is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mesure.apps.cli.sentences import in_language
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mesure.errors import MesureError
+    from mesure.i18n import Translator
+
+__all__ = ["BUDGET_EXCEEDED", "FAILED", "USAGE", "Voice", "language_of"]
+
+FAILED = 1
+USAGE = 2
+BUDGET_EXCEEDED = 3
+
+
+def language_of(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
+    """`--lang`, else MESURE_LANG, else LANG, else the configured language."""
+    environ = os.environ if environ is None else environ
+    for index, argument in enumerate(arguments):
+        if argument == "--lang" and index + 1 < len(arguments):
+            asked = arguments[index + 1]
+        elif argument.startswith("--lang="):
+            asked = argument.removeprefix("--lang=")
+        else:
+            continue
+        if asked in ("fr", "en"):
+            return asked
+    for variable in ("MESURE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if (short := environ.get(variable, "")[:2].lower()) in ("fr", "en"):
+            return short
+    return _configured()
+
+
+def _configured() -> str:
+    from mesure.config import load_settings
+    from mesure.errors import ConfigError
+
+    try:
+        return load_settings().organisation.language
+    except ConfigError:
+        return "fr"
+
+
+@dataclass
+class Voice:
+    """Speaks for one run of a command. Data goes to stdout; progress, notes and errors to stderr."""
+
+    language: str
+    json: bool = False
+
+    @cached_property
+    def translator(self) -> Translator:
+        from mesure.i18n import catalog
+
+        return catalog(self.language)
+
+    def t(self, msgid: str, **values: object) -> str:
+        return self.translator.t(msgid, **values)
+
+    def say(self, text: str = "") -> None:
+        """A line of text for a person; nothing in JSON mode."""
+        if not self.json:
+            click.echo(text)
+
+    def note(self, text: str) -> None:
+        """A line beside the result."""
+        if not self.json:
+            click.echo(text, err=True)
+
+    def emit(self, data: Any) -> None:
+        """The result for a program, in JSON mode only."""
+        if self.json:
+            click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+
+    def sentence(self, text: str) -> str:
+        """A sentence of a lower room, which speaks English, in this language."""
+        return in_language(text, self.translator)
+
+    def error(self, error: MesureError) -> None:
+        """Three parts: what happened, with which value, what to do."""
+        if self.json:
+            click.echo(json.dumps({"error": error.to_json()}, ensure_ascii=False, indent=2), err=True)
+            return
+        click.echo(f"{self.t('Error:')} {self.sentence(error.what).rstrip('.')}.", err=True)
+        if error.value is not None:
+            click.echo(f"  {self.t('Value:')} {error.value}", err=True)
+        if error.nearest:
+            click.echo(f"  {self.t('Nearest:')} {', '.join(error.nearest)}", err=True)
+        click.echo(f"  {self.t('What to do:')} {self.sentence(error.action).rstrip('.')}.", err=True)
