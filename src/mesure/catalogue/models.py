@@ -32,7 +32,7 @@ class ModelFacts:
         """The most recent figure, one published by the maker before any estimate."""
         found = self.all(parameter)
         published = [factor for factor in found if factor.status != "estimated"]
-        return (published or [*found] or [None])[-1]
+        return published[-1] if published else found[-1] if found else None
 
 
 _PREFIXES = re.compile(

@@ -2,18 +2,21 @@
 
 from mesure.impact.coefficients import Coefficients, coefficient_row, resolve
 from mesure.impact.deployment import Deployment, ModelCard
+from mesure.impact.explain import Explanation, explain
 from mesure.impact.formulas import event_columns
 from mesure.impact.impacts import Impacts, Phase, estimate, impacts_of
 
 __all__ = [
     "Coefficients",
     "Deployment",
+    "Explanation",
     "Impacts",
     "ModelCard",
     "Phase",
     "coefficient_row",
     "estimate",
     "event_columns",
+    "explain",
     "impacts_of",
     "resolve",
 ]

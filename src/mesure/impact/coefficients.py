@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mesure.catalogue import Factor, current
 from mesure.impact import formulas
 from mesure.impact.deployment import Deployment, ModelCard
+from mesure.impact.rows import assumed_factors, row_of
 from mesure.impact.scenarios import (
     LOCAL_PROVIDERS,
     Scenario,
@@ -21,6 +22,7 @@ from mesure.impact.scenarios import (
     text_scenarios,
     used_factors,
 )
+from mesure.impact.site import manufacture, place_of, stack_of
 from mesure.impact.subject import Subject, subject_of
 from mesure.quantity import Quantity, Status
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Coefficients", "coefficient_row", "resolve"]
 
-_HOURS_PER_YEAR = 8766.0
+_UNSTATED = Deployment()
 _THIS_YEAR = 2026
 _IMAGES = ("image", "image_volume", "image_step", "step_volume", "step_volume_volume")
 _TEXTS = ("fresh", "cached", "output", "fresh_input", "input_output", "output_output")
@@ -112,9 +114,9 @@ def _resolve(
     local = (provider or "").casefold() in LOCAL_PROVIDERS and not deployment.gpu
     on_processor = local or (deployment.gpu or "").casefold().startswith("cpu")
     subject, terms, power_w, hardware = _modelled(model, provider, year, deployment, card, local)
-    stack = _stack(provider, year, on_processor=on_processor)
-    place, place_warnings = _place(provider, zone, year)
-    made = _manufacture(power_w, stack, on_processor=on_processor)
+    stack = stack_of(provider, year, on_processor=on_processor)
+    place, place_warnings = place_of(provider, zone, year)
+    made = manufacture(power_w, stack, on_processor=on_processor)
     parts = {
         "host_share": stack.host,
         "idle_reserve": stack.idle,
@@ -123,8 +125,8 @@ def _resolve(
         "manufacture_gco2eq_per_kwh": made.quantity,
         "accelerator_power_w": Quantity(power_w, power_w, power_w, "W", Status.MODELLED),
     }
-    assumed = _assumed(subject)
-    row = _row(terms, subject, stack, place, made, assumed)
+    assumed = assumed_factors()
+    row = row_of(terms, subject, stack, place, made, assumed)
     used = (
         *subject.factors,
         *hardware,
@@ -217,223 +219,3 @@ def _audio(terms: Mapping[str, Spread], modality: str) -> Spread:
         frames * fresh.mid + made.value * output.mid,
         frames * fresh.high + made.high * output.high,
     )
-
-
-# Between the accelerator and the meter
-
-
-@dataclass(frozen=True, slots=True)
-class _Stack:
-    host: Quantity
-    idle: Quantity
-    pue: Quantity
-    processor: Quantity
-    factors: tuple[Factor, ...]
-
-
-def _quantity(factor: Factor, status: Status = Status.MODELLED) -> Quantity:
-    return Quantity(factor.low, factor.value, factor.high, factor.unit, status, (factor.id,))
-
-
-def _stack(provider: str | None, year: int, *, on_processor: bool) -> _Stack:
-    catalogue = current()
-    processor = catalogue.constant("processor", "share")
-    if on_processor:
-        host, idle, pue = processor, catalogue.constant("local", "idle"), catalogue.constant("local", "pue")
-        return _Stack(_quantity(host), _quantity(idle), _quantity(pue), _quantity(processor), (host, idle, pue))
-    host, idle = catalogue.constant("host", "share"), catalogue.constant("idle", "reserve")
-    stated = catalogue.site(provider, "pue", _at(year)) if provider else None
-    if stated is None:
-        pue = catalogue.constant("unknown", "pue")
-        return _Stack(
-            _quantity(host), _quantity(idle), _quantity(pue, Status.DEFAULT), _quantity(processor), (host, idle, pue)
-        )
-    spread = catalogue.constant("fleet", "pue_spread")
-    pue_quantity = Quantity(
-        max(1.0, stated.low * spread.low),
-        stated.value,
-        stated.high * spread.high,
-        "ratio",
-        Status.MODELLED,
-        (stated.id,),
-    )
-    return _Stack(_quantity(host), _quantity(idle), pue_quantity, _quantity(processor), (host, idle, stated, spread))
-
-
-def _at(year: int) -> date:
-    from datetime import date
-
-    return date(year, 12, 31)
-
-
-# Place
-
-
-@dataclass(frozen=True, slots=True)
-class _Sourced:
-    quantity: Quantity
-    factors: tuple[Factor, ...]
-
-
-def _place(provider: str | None, zone: str | None, year: int) -> tuple[_Sourced | None, tuple[str, ...]]:
-    """Grid intensity where the call ran, as a distribution when the place is not stated."""
-    catalogue = current()
-    within = catalogue.constant("grid", "within_zone")
-    warnings: tuple[str, ...] = ()
-    if zone:
-        places: tuple[tuple[str, float], ...] = ((zone, 1.0),)
-        hosted: tuple[Factor, ...] = ()
-    else:
-        host = catalogue.host(provider) if provider else None
-        places, hosted = (host.places, host.factors) if host else ((("WORLD", 1.0),), ())
-        warnings = ("zone_assumed",) if host else ("zone_unknown",)
-    grids = [(catalogue.grid(place, _at(year)), share) for place, share in places]
-    found = [(grid, share) for grid, share in grids if grid is not None]
-    if len(found) < len(grids):
-        return None, (*warnings, "zone_no_factor")
-    if any("intensity_direct" in grid.id for grid, _ in found):
-        warnings = (*warnings, "grid_direct_only")
-    weighted = [(value, share * weight) for grid, share in found for value, weight in _points(grid, within)]
-    low, mid, high = (quantile(weighted, share) for share in (0.05, 0.5, 0.95))
-    factors = (*(grid for grid, _ in found), within, *hosted)
-    status = Status.MODELLED if zone else Status.DEFAULT
-    unit = "gCO2e/kWh"
-    return _Sourced(Quantity(low, mid, high, unit, status, tuple(f.id for f in factors)), factors), warnings
-
-
-def _points(grid: Factor, within: Factor) -> tuple[tuple[float, float], ...]:
-    if grid.low < grid.high:
-        return ((grid.low, 0.06), (grid.value, 0.88), (grid.high, 0.06))
-    return ((grid.value * within.low, 0.06), (grid.value, 0.88), (grid.value * within.high, 0.06))
-
-
-# Manufacture
-
-
-def _manufacture(power_w: float, stack: _Stack, *, on_processor: bool) -> _Sourced:
-    """gCO2e of manufacture per kWh of site energy: what an hour of the machine carries, over what it draws in that hour."""
-    constant = current().constant
-    kind = "local" if on_processor else "hardware"
-    life, busy = constant(kind, "lifetime"), constant(kind, "utilisation")
-    hours = life.value * _HOURS_PER_YEAR * busy.value
-    if on_processor:
-        made = (constant("local-manufacture", "gwp"),)
-        kg, shares = made[0].value, (1.0,)
-    else:
-        accelerator, server = constant("accelerator-manufacture", "gwp"), constant("server-manufacture", "gwp")
-        per_server = constant("hardware", "accelerators_per_server")
-        made = (accelerator, server, per_server)
-        kg = accelerator.value + server.value / per_server.value
-        shares = (accelerator.value / kg, server.value / per_server.value / kg)
-    site_kw = power_w * stack.host.mid * stack.idle.mid * stack.pue.mid * 1e-3
-    mid = kg * 1e3 / hours / site_kw
-    below, above = _spread_of_product((life, True), (busy, True))
-    for factor, share in zip(made, shares, strict=False):
-        below = math.hypot(below, share * math.log(factor.value / factor.low))
-        above = math.hypot(above, share * math.log(factor.high / factor.value))
-    factors = (*made, life, busy)
-    quantity = Quantity(
-        mid * math.exp(-below), mid, mid * math.exp(above), "gCO2e/kWh", Status.MODELLED, tuple(f.id for f in factors)
-    )
-    return _Sourced(quantity, factors)
-
-
-def _spread_of_product(*factors: tuple[Factor, bool]) -> tuple[float, float]:
-    """Log deviations below and above of a product; True marks a divisor."""
-    below = math.hypot(
-        *(math.log(f.high / f.value) if inverse else math.log(f.value / f.low) for f, inverse in factors)
-    )
-    above = math.hypot(
-        *(math.log(f.value / f.low) if inverse else math.log(f.high / f.value) for f, inverse in factors)
-    )
-    return below, above
-
-
-# The flat row
-
-
-def _assumed(subject: Subject) -> dict[str, Factor]:
-    constant = current().constant
-    return {
-        "input_tokens": constant("unknown-tokens", "input"),
-        "output_tokens": constant("unknown-tokens", "output"),
-        "megapixels": constant("unknown-image", "megapixels"),
-        "steps": constant("unknown-image", "steps"),
-        "frames": constant("unknown-image", "frames"),
-        "audio_seconds": constant("unknown-audio", "seconds"),
-    }
-
-
-def _logs(quantity: Quantity | Spread) -> tuple[float, float]:
-    if quantity.mid <= 0.0 or quantity.low <= 0.0:
-        return 0.0, 0.0
-    return math.log(quantity.mid / quantity.low), math.log(quantity.high / quantity.mid)
-
-
-def _reference(terms: Mapping[str, Spread]) -> tuple[float, float]:
-    """Log deviations of the energy of a typical request: 1 000 tokens read, 300 written, one image of 30 steps, a minute."""
-    units = {"fresh": 1000.0, "output": 300.0, "step_volume": 30.0, "image_step": 30.0, "audio_second": 60.0}
-    low, mid, high = (sum(getattr(terms[t], q) * n for t, n in units.items()) for q in formulas.QUANTILES)
-    return _logs(Spread(low, mid, high))
-
-
-class _Deviations:
-    """Independent factors multiply: their log deviations add in quadrature, whatever the order they are applied in.
-
-    Applied one after the other, each adds only what the quadrature sum grows by.
-    """
-
-    def __init__(self, below: float = 0.0, above: float = 0.0) -> None:
-        self.below, self.above = below, above
-
-    def apply(self, *quantities: Quantity | Spread) -> dict[str, float]:
-        mid = math.prod(quantity.mid for quantity in quantities)
-        below = math.hypot(self.below, *(_logs(quantity)[0] for quantity in quantities))
-        above = math.hypot(self.above, *(_logs(quantity)[1] for quantity in quantities))
-        grown = {"low": mid * math.exp(self.below - below), "mid": mid, "high": mid * math.exp(above - self.above)}
-        self.below, self.above = below, above
-        return grown
-
-
-def _row(
-    terms: Mapping[str, Spread],
-    subject: Subject,
-    stack: _Stack,
-    place: _Sourced | None,
-    made: _Sourced,
-    assumed: Mapping[str, Factor],
-) -> dict[str, float]:
-    row = dict.fromkeys(formulas.COEFFICIENT_COLUMNS, 0.0)
-    for term, spread in terms.items():
-        for q in formulas.QUANTILES:
-            row[f"k_{term}_{q}"] = getattr(spread, q)
-    reference = _reference(terms)
-    for name, factor in assumed.items():
-        grown = _Deviations(*reference).apply(Spread(factor.low, factor.value, factor.high))
-        if name == "frames" and subject.modality != "video":
-            grown = dict.fromkeys(formulas.QUANTILES, 1.0)
-        if name.endswith("tokens") and subject.modality in ("image", "video"):
-            grown = dict.fromkeys(formulas.QUANTILES, 0.0)
-        for q in formulas.QUANTILES:
-            row[f"k_assumed_{name}_{q}"] = grown[q]
-    row["k_latent_per_frame"] = 1.0 / subject.diffusion.temporal_factor if subject.diffusion else 0.0
-    bases = {}
-    for scope, parts in {
-        "modelled": (stack.host, stack.idle, stack.pue),
-        "accelerator": (stack.host, stack.idle, stack.pue),
-        "processor": (stack.processor, stack.idle, stack.pue),
-        "server": (stack.idle, stack.pue),
-    }.items():
-        deviations = _Deviations(*(reference if scope == "modelled" else ()))
-        for q, value in deviations.apply(*parts).items():
-            row[f"k_stack_{scope}_{q}"] = value
-        bases[scope] = (deviations.below, deviations.above)
-    per_kwh = {"usage_": place, "embodied_": made}
-    for phase, sourced in per_kwh.items():
-        if sourced is None:
-            continue
-        row[f"k_{phase}gwp_gco2eq_known"] = 1.0
-        for basis, scope in {"modelled": "modelled", "measured": "accelerator"}.items():
-            for q, value in _Deviations(*bases[scope]).apply(sourced.quantity.scaled(1e-3)).items():
-                row[f"k_{phase}gwp_gco2eq_{basis}_{q}"] = value
-    return row

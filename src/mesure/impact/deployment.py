@@ -64,7 +64,9 @@ class ModelCard:
     `kv_elements`: key + value elements per token and layer; `full_layers`: layers that attend to everything, the others to
     `window_tokens`; `state_gb`: recurrent state read and written per request and step. For diffusion, `active_params_b` is
     the denoiser; `passes` per step (2 with guidance), `patch_px` pixels a side per token, `temporal_factor` frames per latent frame,
-    `pass_tflop` TFLOP per megapixel and pass for U-Nets.
+    `pass_tflop` TFLOP per megapixel and pass for U-Nets,
+    `layer_factor` parameters one token meets over layers x width^2 (12 for a plain transformer block),
+    `attention_factor` attention beside one full attention a layer (1 when left out).
     """
 
     total_params_b: float | None = None
@@ -84,6 +86,8 @@ class ModelCard:
     patch_px: float | None = None
     temporal_factor: float | None = None
     pass_tflop: float | None = None
+    layer_factor: float | None = None
+    attention_factor: float | None = None
     text_encoder_params_b: float | None = None
     default_steps: float | None = None
 

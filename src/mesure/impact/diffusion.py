@@ -32,6 +32,8 @@ class DiffusionModel:
     patch_px: float
     temporal_factor: float
     pass_tflop: float | None
+    attention_factor: float
+    default_steps: float | None  # the maker's, when it states one
     volume: float  # at which what is not polynomial is evaluated
 
 
@@ -45,7 +47,7 @@ def diffusion_terms(model: DiffusionModel, machine: Machine, load: Load) -> dict
         linear, square = model.pass_tflop * model.passes, 0.0
     else:
         linear = 2.0 * model.denoiser_b * 1e-3 * tokens * model.passes
-        square = 4.0 * model.layers * model.hidden * tokens**2 * 1e-12 * model.passes
+        square = 4.0 * model.attention_factor * model.layers * model.hidden * tokens**2 * 1e-12 * model.passes
     linear_s = linear / fit.LINEAR_COMPUTE.value / rate
     square_s = square / fit.ATTENTION_COMPUTE.value / rate
     launch_s = model.layers * fit.PASS_LAYER_S.value / load.batch

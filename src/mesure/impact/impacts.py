@@ -213,7 +213,7 @@ class Impacts:
 
 def impacts_of_facts(facts: Mapping[str, Any], coefficients: Coefficients) -> Impacts:
     """Impacts of a call given as fields of `UsageEvent`; fields left out are unknown."""
-    filled = _DEFAULTS | facts
+    filled = {**_DEFAULTS, **facts}
     if filled["operation"] is None:
         filled["operation"] = _OPERATIONS.get(coefficients.modality, "chat")
     measured = None

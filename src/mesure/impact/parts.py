@@ -97,7 +97,9 @@ def _counts(impacts: Impacts) -> dict[str, Quantity]:
     }
     return {
         name: Quantity(
-            *(by_quantile[q][index] for q in formulas.QUANTILES),
+            by_quantile["low"][index],
+            by_quantile["mid"][index],
+            by_quantile["high"][index],
             "tokens",
             Status.REPORTED if counted[name] else Status.DEFAULT,
             (),

@@ -87,7 +87,7 @@ def _weight_gb_per_step(model: TextModel, load: Load) -> float:
     experts, chosen = model.experts, model.experts_per_token
     per_expert = (model.total_b - model.active_b) / (experts - chosen)
     outside = max(model.active_b - chosen * per_expert, 0.1 * model.active_b)
-    touched = max(1.0 - (1.0 - chosen / experts) ** (fit.ROUTING.value * load.batch), chosen / experts)
+    touched: float = max(1.0 - (1.0 - chosen / experts) ** (fit.ROUTING.value * load.batch), chosen / experts)
     expert_bytes = bytes_per_weight
     if 7.0 < model.bits < 10.0:
         touched = fit.FP8_FLOOR.value + (1.0 - fit.FP8_FLOOR.value) * touched

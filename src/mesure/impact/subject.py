@@ -65,7 +65,7 @@ def subject_of(model: str, provider: str | None, card: ModelCard | None, deploym
     name = facts.id if facts else (model if card else None)
     stated = card is not None and (card.active_params_b or card.total_params_b) is not None
     if modality in ("image", "video"):
-        diffusion, known = _diffusion(read, modality, deployment)
+        diffusion, known = _diffusion(read, modality)
         return Subject(name, known, modality, (), diffusion, tuple(read.used), False)
     sizes, estimated = _sizes(read, facts, stated=stated)
     texts = tuple((weight, _text_model(active, total, read, deployment)) for weight, active, total in sizes)
@@ -86,7 +86,7 @@ def _sizes(read: _Reader, facts: ModelFacts | None, *, stated: bool) -> tuple[li
     if facts is None:
         unknown = current().constant("unknown-model", "active_params_b")
         read.used.append(unknown)
-        ranges = [(unknown.low, unknown.high, None)]
+        ranges: list[tuple[float, float, float | None]] = [(unknown.low, unknown.high, None)]
     else:
         ranges = _opinions(read, facts)
     points = [(low * (high / low) ** share, total) for low, high, total in ranges for share in _POINTS]
@@ -147,7 +147,7 @@ def _text_model(active: float, total: float, read: _Reader, deployment: Deployme
     )
 
 
-def _diffusion(read: _Reader, modality: str, deployment: Deployment) -> tuple[DiffusionModel, bool]:  # noqa: ARG001
+def _diffusion(read: _Reader, modality: str) -> tuple[DiffusionModel, bool]:
     constant = current().constant
     card = read.card
     denoiser = (
@@ -162,16 +162,20 @@ def _diffusion(read: _Reader, modality: str, deployment: Deployment) -> tuple[Di
     temporal = read.get("temporal_factor") or (4.0 if modality == "video" else 1.0)
     megapixels = constant("unknown-image", "megapixels")
     frames = constant("unknown-image", "frames").value if modality == "video" else 1.0
+    layers, hidden = read.get("layers") or layers, read.get("hidden") or hidden
+    factor = read.get("layer_factor")
     return (
         DiffusionModel(
-            size,
+            factor * layers * hidden**2 * 1e-9 if factor else size,
             read.get("text_encoder_params_b") or 0.0,
-            read.get("layers") or layers,
-            read.get("hidden") or hidden,
+            layers,
+            hidden,
             read.get("passes") or 2.0,
             read.get("patch_px") or 16.0,
             temporal,
             pass_tflop,
+            read.get("attention_factor") or 1.0,
+            read.get("default_steps"),
             (0.4 if modality == "video" else megapixels.value) * (1.0 + (frames - 1.0) / temporal),
         ),
         known,

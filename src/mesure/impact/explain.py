@@ -1,0 +1,236 @@
+"""Why this number: the formula tree of a result, with values, intervals, status and every sourced factor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mesure.impact.rows import assumed_factors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mesure.catalogue import Factor
+    from mesure.impact.impacts import Impacts
+    from mesure.quantity import Quantity
+
+__all__ = ["Explanation", "Node", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One quantity of the tree: `formula` in words of the method, `factors` it reads itself, `children` it is made of.
+
+    `quantity` is None where no sourced factor exists: unknown, not zero.
+    """
+
+    name: str
+    formula: str
+    quantity: Quantity | None
+    factors: tuple[Factor, ...] = ()
+    children: tuple[Node, ...] = ()
+
+    def walk(self) -> Iterator[Node]:
+        """Itself, then its descendants, depth first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def to_json(self) -> dict[str, Any]:
+        quantity = self.quantity
+        return {
+            "name": self.name,
+            "formula": self.formula,
+            "value": None
+            if quantity is None
+            else {"low": quantity.low, "mid": quantity.mid, "high": quantity.high, "unit": quantity.unit},
+            "status": None if quantity is None else quantity.status.value,
+            "factors": [factor.to_json() for factor in self.factors],
+            "children": [child.to_json() for child in self.children],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The trees of a result, what it assumes (`warnings`), and under which versions."""
+
+    model: str | None
+    requested: str
+    known: bool
+    nearest: tuple[str, ...]
+    view: str
+    warnings: tuple[str, ...]
+    method_version: str
+    catalogue_version: str
+    roots: tuple[Node, ...]
+
+    def factors(self) -> tuple[Factor, ...]:
+        """Every factor of the trees, once."""
+        return tuple(dict.fromkeys(f for root in self.roots for node in root.walk() for f in node.factors))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "requested": self.requested,
+            "known": self.known,
+            "nearest": list(self.nearest),
+            "view": self.view,
+            "warnings": list(self.warnings),
+            "method_version": self.method_version,
+            "catalogue_version": self.catalogue_version,
+            "roots": [root.to_json() for root in self.roots],
+            "factors": [factor.to_json() for factor in self.factors()],
+        }
+
+
+def explain(impacts: Impacts) -> Explanation:
+    """The formula trees of energy and of each impact; every factor used appears with source, year, licence and address."""
+    coefficients = impacts.coefficients
+    energy = _energy(impacts)
+    roots = (energy, _gwp(impacts, energy), *(_without_factor(impacts, name) for name in _WITHOUT_FACTOR))
+    return Explanation(
+        impacts.model,
+        coefficients.requested,
+        impacts.known,
+        impacts.nearest,
+        coefficients.view,
+        impacts.warnings,
+        impacts.method_version,
+        impacts.catalogue_version,
+        roots,
+    )
+
+
+_WITHOUT_FACTOR = {
+    "water_ml": "IT energy x (WUE + PUE x water of the grid)",
+    "adpe_gsbeq": "energy x minerals of the grid + minerals of the hardware",
+    "pe_mj": "energy x primary energy of the grid + primary energy of the hardware",
+}
+_TERM_FORMULAS = {
+    "fresh": "fresh input tokens x Wh per token",
+    "cached": "cached input tokens x Wh per token",
+    "output": "output tokens x Wh per token",
+    "fresh_input": "fresh x input tokens x Wh (attention of prefill)",
+    "input_output": "input x output tokens x Wh (cache read while writing)",
+    "output_output": "output tokens squared x Wh (cache read while writing)",
+    "request": "Wh per request",
+    "image": "images x Wh (text encoder, fixed work)",
+    "image_step": "images x steps x Wh (launches)",
+    "image_volume": "images x volume x Wh (decoding to pixels)",
+    "step_volume": "images x steps x volume x Wh (linear part of the denoiser)",
+    "step_volume_volume": "images x steps x volume squared x Wh (its attention)",
+    "audio_second": "seconds of audio x Wh",
+}
+
+
+def _pick(impacts: Impacts, *prefixes: str) -> tuple[Factor, ...]:
+    return tuple(f for f in impacts.coefficients.factors if f.id.startswith(prefixes))
+
+
+def _energy(impacts: Impacts) -> Node:
+    parts = impacts.parts
+    children = []
+    if "accelerator_energy_wh" in parts and impacts.columns["e_measured"]:
+        children.append(Node("accelerator_energy_wh", "read by a sensor", parts["accelerator_energy_wh"]))
+    elif "accelerator_energy_wh" in parts:
+        children.append(_accelerators(impacts))
+    if "processor_energy_wh" in parts:
+        children.append(Node("processor_energy_wh", "read by a sensor", parts["processor_energy_wh"]))
+    if impacts.columns["e_measured_server"] and impacts.columns["e_measured"]:
+        children.append(Node("server_energy_wh", "read by a sensor", parts["server_energy_wh"]))
+    else:
+        children.append(
+            Node(
+                "host_share",
+                "whole server / accelerators (or processor)",
+                parts["host_share"],
+                _pick(impacts, "stack.host.", "stack.processor."),
+            )
+        )
+    children.append(Node("idle_reserve", "machines kept ready / in use", parts["idle_reserve"], _idle(impacts)))
+    children.append(Node("pue", "site / machines", parts["pue"], _pue(impacts)))
+    return Node(
+        "energy_wh", "accelerator energy x host share x idle reserve x PUE", impacts.energy_wh, (), tuple(children)
+    )
+
+
+def _idle(impacts: Impacts) -> tuple[Factor, ...]:
+    return _pick(impacts, "stack.idle.", "stack.local.idle")
+
+
+def _pue(impacts: Impacts) -> tuple[Factor, ...]:
+    return _pick(impacts, "sites.", "stack.unknown.pue", "stack.local.pue", "stack.fleet.")
+
+
+def _accelerators(impacts: Impacts) -> Node:
+    coefficients = impacts.coefficients
+    terms = tuple(
+        Node(f"{term}_wh", _TERM_FORMULAS[term], impacts.parts[f"{term}_wh"])
+        for term, spread in coefficients.terms.items()
+        if spread.high > 0.0
+    )
+    counts = tuple(
+        Node(
+            name,
+            "counted" if impacts.parts[name].status.value == "reported" else "assumed: not counted",
+            impacts.parts[name],
+        )
+        for name in ("fresh_input_tokens", "cached_input_tokens", "output_tokens")
+        if name in impacts.parts
+    )
+    return Node(
+        "accelerator_energy_wh",
+        "sum of terms x what the call carries (roofline: memory, products, exchanges, host, power)",
+        impacts.parts["accelerator_energy_wh"],
+        (*_pick(impacts, "models", "accelerators.", "fit.", *_SIZES), *_assumptions(impacts)),
+        (*counts, *terms),
+    )
+
+
+_SIZES = ("stack.unknown-model.", "stack.estimate.", "stack.moe.", "stack.speech.")
+
+
+def _assumptions(impacts: Impacts) -> tuple[Factor, ...]:
+    """Factors that stand for what was not counted."""
+    assumed = assumed_factors()
+    codes = {
+        "input_tokens_assumed": "input_tokens",
+        "output_tokens_assumed": "output_tokens",
+        "image_steps_assumed": "steps",
+        "image_megapixels_assumed": "megapixels",
+        "audio_seconds_assumed": "audio_seconds",
+    }
+    return tuple(assumed[name] for code, name in codes.items() if code in impacts.warnings)
+
+
+def _gwp(impacts: Impacts, energy: Node) -> Node:
+    parts = impacts.parts
+    grid = Node(
+        "grid_intensity_gco2eq_per_kwh",
+        "yearly, location-based, of the zone or of the provider's default places",
+        parts.get("grid_intensity_gco2eq_per_kwh"),
+        _pick(impacts, "grids.", "hosts.", "stack.grid."),
+    )
+    made = Node(
+        "manufacture_gco2eq_per_kwh",
+        "manufacture of accelerator and server / (lifetime x utilisation) / power at the meter",
+        parts["manufacture_gco2eq_per_kwh"],
+        _pick(
+            impacts,
+            "stack.accelerator-manufacture.",
+            "stack.server-manufacture.",
+            "stack.local-manufacture.",
+            "stack.hardware.",
+        )
+        + _pick(impacts, "stack.local.lifetime", "stack.local.utilisation"),
+    )
+    site = Node("energy_wh", energy.formula, energy.quantity)
+    usage = Node("usage_gwp_gco2eq", "energy x grid intensity", impacts.usage.gwp_gco2eq, (), (site, grid))
+    embodied = Node(
+        "embodied_gwp_gco2eq", "energy x manufacture per kWh", impacts.embodied.gwp_gco2eq, (), (site, made)
+    )
+    return Node("gwp_gco2eq", "usage + embodied", impacts.gwp_gco2eq, (), (usage, embodied))
+
+
+def _without_factor(impacts: Impacts, name: str) -> Node:
+    return Node(name, _WITHOUT_FACTOR[name], getattr(impacts, name))
