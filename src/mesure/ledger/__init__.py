@@ -3,6 +3,8 @@
 from mesure.ledger.committer import Committer, CommitterState
 from mesure.ledger.counters import CounterLabels, CounterRow, Counters
 from mesure.ledger.importing import ImportResult, import_events
+from mesure.ledger.pricing import Pricer
+from mesure.ledger.reading import View
 from mesure.ledger.spool import Spool
 from mesure.ledger.table import Ledger, Snapshot, StaleBatch, StoredFile
 from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, PowerPoint, Window
@@ -20,10 +22,12 @@ __all__ = [
     "ModelRow",
     "Overview",
     "PowerPoint",
+    "Pricer",
     "Snapshot",
     "Spool",
     "StaleBatch",
     "StoredFile",
+    "View",
     "Window",
     "import_events",
 ]

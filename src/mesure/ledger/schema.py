@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from arro3.core import DataType, Table
 
-__all__ = ["COLUMNS", "EPOCH", "empty_table", "epoch_us", "event_of", "month_of", "to_table"]
+__all__ = ["COLUMNS", "EPOCH", "empty_table", "epoch_us", "event_of", "month_of", "second_of", "time_of", "to_table"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -42,6 +42,16 @@ COLUMNS: dict[str, str] = {f.name: _kind(str(f.type)) for f in fields(UsageEvent
 def epoch_us(at: datetime) -> int:
     """Microseconds since 1970, exactly."""
     return (at - EPOCH) // _MICROSECOND
+
+
+def second_of(at: datetime) -> int:
+    """Whole seconds since 1970, rounded down."""
+    return epoch_us(at) // 1_000_000
+
+
+def time_of(second: int) -> datetime:
+    """The instant of a whole number of seconds since 1970."""
+    return EPOCH + timedelta(seconds=second)
 
 
 def month_of(at: datetime) -> str:

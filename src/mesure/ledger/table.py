@@ -113,7 +113,7 @@ class Ledger:
         """Write the events in one commit, with what each application has then done; the version that holds them.
 
         `after`: what each application had done before this batch. It is compared with the very snapshot committed
-        to, so that a replay is refused (`StaleBatch`) whoever wrote first. Raises `LedgerError` if it cannot be written.
+        to, so that a replay is refused (`StaleBatch`) whoever wrote first. Raises `LedgerError` if writing fails.
         """
         rows = to_table(events, datetime.now(UTC))
         with self._lock:

@@ -37,7 +37,7 @@ class ModelRow:
     known: bool
     calls: int
     energy_wh: Quantity
-    gwp_gco2eq: Quantity
+    gwp_gco2eq: Quantity | None  # None where no sourced factor exists for the place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class CallRow:
     cached_input_tokens: int | None
     output_tokens: int | None
     energy_wh: Quantity
-    gwp_gco2eq: Quantity
+    gwp_gco2eq: Quantity | None  # None where no sourced factor exists for the place
     status: Outcome
     environment: Environment
 
@@ -79,7 +79,7 @@ class GroupTotal:
     calls: int
     events: int
     energy_wh: Quantity
-    gwp_gco2eq: Quantity
+    gwp_gco2eq: Quantity | None  # None where no sourced factor exists for the place
     tokens: int
     coverage: float | None
 

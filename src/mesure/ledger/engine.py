@@ -1,0 +1,187 @@
+"""DuckDB, in memory, over the table's files: the formulas of `impact` on every row, summed before Python sees any.
+
+One statement does all: facts -> key -> coefficients (joined) -> impacts -> sums by group. Its formula part is made once,
+by Narwhals, from the one implementation; only the files and the grouping change from call to call.
+"""
+# ruff: noqa: S608  (statements are built of our own column names, of numbers, and of quoted paths)
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mesure.impact import coefficient_row
+from mesure.impact.engines import narwhals_engine
+from mesure.impact.formulas import COEFFICIENT_COLUMNS, FACTS, event_columns, with_impacts
+from mesure.ledger.cells import QUARTER_S, CellKey, Cells, Sums
+from mesure.ledger.pricing import KEY_COLUMNS, Key, Pricer
+from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
+from mesure.quantity import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from mesure.record import UsageEvent
+
+__all__ = ["Engine", "Slice"]
+
+_OUTPUTS = tuple(f"{name}_{q}" for name in ("energy_wh", "gwp_gco2eq") for q in ("low", "mid", "high"))
+_TOKENS = "coalesce(input_tokens, 0) + coalesce(output_tokens, 0)"
+_STARTED_S = "epoch_us(started_at) // 1000000"
+_ENDED_S = (
+    "CASE WHEN basis = 'observed' THEN (epoch_us(coalesce(ended_at, started_at)) + CASE WHEN ended_at IS NULL "
+    "THEN coalesce(duration_ms, 0) * 1000 ELSE 0 END)::BIGINT // 1000000 END"
+)
+_STATUS = (
+    "CASE WHEN energy_j IS NOT NULL THEN CASE WHEN energy_status = 'measured' THEN 'measured' ELSE 'modelled' END "
+    "WHEN tokens_assumed THEN 'default' ELSE '' END"
+)
+_SUMS = (
+    "count(*), sum(calls_count)::BIGINT, sum(tokens)::BIGINT, "
+    + ", ".join(f"coalesce(sum({name}), 0)" for name in _OUTPUTS)
+    + ", count(gwp_gco2eq_mid)"
+)
+
+
+class Slice(NamedTuple):
+    """Which rows: of these files, started in `[since, until)` (whole seconds since 1970)."""
+
+    uris: tuple[str, ...]
+    since: int
+    until: int | None = None
+
+
+class Engine:
+    """Safe for threads: one statement at a time."""
+
+    def __init__(self, pricer: Pricer) -> None:
+        self._pricer = pricer
+        self._lock = threading.Lock()
+        self._connection: DuckDBPyConnection | None = None
+        self._priced_sql = ""
+
+    def cells(self, part: Slice, fine: Collection[int], live_from: int) -> dict[str, Cells]:
+        """Cells of each file. `fine`: quarters wanted by the second; `live_from`: ends wanted from there on."""
+        quarter = f"started_s - started_s % {QUARTER_S}"
+        listed = ", ".join(map(str, fine)) or "-1"
+        found = {uri: Cells(part.since, live_from, fine={q: {} for q in fine}) for uri in part.uris}
+        rows = self._grouped(
+            part,
+            groups="[]::VARCHAR[]",
+            bucket=f"CASE WHEN {quarter} IN ({listed}) THEN started_s ELSE {quarter} END",
+            ended=f"CASE WHEN ended_s >= {live_from} THEN ended_s END",
+        )
+        for uri, _, bucket, ended, key, sums in rows:
+            found[uri].add(bucket, ended, key, sums)
+        return found
+
+    def totals(
+        self, part: Slice, by: Sequence[str], *, quarters: bool
+    ) -> list[tuple[tuple[str | None, ...], int, CellKey, Sums]]:
+        """Sums by the columns `by` (names of `COLUMNS`), by quarter of an hour if asked (else 0), and by cell."""
+        rows = self._grouped(
+            part,
+            groups="[" + ", ".join(f'"{name}"::VARCHAR' for name in by) + "]::VARCHAR[]",
+            bucket=f"started_s - started_s % {QUARTER_S}" if quarters else "0",
+            ended="NULL::BIGINT",
+        )
+        return [(tuple(groups), bucket, key, sums) for _, groups, bucket, _, key, sums in rows]
+
+    def latest(self, part: Slice, count: int) -> list[UsageEvent]:
+        """The `count` events that started last, newest first."""
+        wanted = ", ".join(f"epoch_us({n}) AS {n}" if kind == "datetime" else f'"{n}"' for n, kind in COLUMNS.items())
+        query = f"SELECT {wanted} FROM ({_source(part)}) ORDER BY started_at DESC, id DESC LIMIT {count}"
+        with self._lock:
+            found = self._connect().execute(query).fetchall()
+        return [event_of(dict(zip(COLUMNS, row, strict=True))) for row in found]
+
+    def _connect(self) -> DuckDBPyConnection:
+        if self._connection is None:
+            import duckdb
+
+            self._connection = duckdb.connect()
+            self._connection.execute("SET TimeZone = 'UTC'")
+            self._connection.register("empty_events", empty_table())
+        return self._connection
+
+    def _grouped(self, part: Slice, *, groups: str, bucket: str, ended: str) -> list[tuple[Any, ...]]:
+        """Rows (file, groups, bucket, ended, cell, sums): every event of the slice in exactly one of them."""
+        with self._lock:
+            connection = self._connect()
+            keys = self._keys(connection, part)
+            if not keys:
+                return []
+            connection.execute(
+                "CREATE OR REPLACE TEMP VIEW staged AS "
+                f"SELECT filename AS file, {groups} AS groups, {bucket} AS bucket, {ended} AS ended, key_id, "
+                f"energy_status, {_TOKENS} AS tokens, {', '.join(FACTS)}, "
+                f"{', '.join(COEFFICIENT_COLUMNS)} FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, "
+                f"{_key_columns()} FROM ({_source(part)})) JOIN price_keys USING ({', '.join(_KEY_NAMES)})"
+            )
+            found = connection.execute(
+                f"SELECT file, groups, bucket, ended, key_id, {_STATUS}, {_SUMS} FROM ({self._priced(connection)}) "
+                "GROUP BY ALL"
+            ).fetchall()
+        return [
+            (file, names, start, end, self._pricer.cell(keys[key_id], Status(status) if status else None), Sums(*sums))
+            for file, names, start, end, key_id, status, *sums in found
+        ]
+
+    def _keys(self, connection: DuckDBPyConnection, part: Slice) -> list[Key]:
+        """The distinct keys of the slice; their coefficients become the table `price_keys`."""
+        import arro3.core as arro3
+
+        rows = connection.execute(f"SELECT DISTINCT {_key_columns()} FROM ({_source(part)})").fetchall()
+        keys = [Key(*row) for row in rows]
+        columns: dict[str, Any] = {
+            name: arro3.Array([key[i] for key in keys], arro3.DataType.utf8()) for i, name in enumerate(_KEY_NAMES)
+        }
+        coefficients = [coefficient_row(self._pricer.coefficients(key)) for key in keys]
+        for name in COEFFICIENT_COLUMNS:
+            columns[name] = arro3.Array([row[name] for row in coefficients], arro3.DataType.float64())
+        columns["key_id"] = arro3.Array(list(range(len(keys))), arro3.DataType.int64())
+        connection.register("price_keys_in", arro3.Table.from_pydict(columns))
+        connection.execute("CREATE OR REPLACE TEMP TABLE price_keys AS SELECT * FROM price_keys_in")
+        connection.unregister("price_keys_in")
+        return keys
+
+    def _priced(self, connection: DuckDBPyConnection) -> str:
+        """`staged` with its impacts, as SQL: binding the formulas costs more than running them, so it is done once."""
+        if not self._priced_sql:
+            import narwhals as nw
+
+            engine = narwhals_engine()
+            e = event_columns({name: nw.col(name) for name in FACTS}, engine)
+            unread = e["e_reads_text"] & ~e["e_input_known"]
+            unwritten = e["e_writes_text"] & ~e["e_output_known"]
+            staged = nw.from_native(connection.view("staged"))
+            frame = with_impacts(staged.with_columns(tokens_assumed=(unread | unwritten) & ~e["e_refused"]), _OUTPUTS)
+            self._priced_sql = frame.to_native().sql_query()
+        return self._priced_sql
+
+
+_KEY_NAMES = tuple(f"key_{name}" for name in Key._fields)
+
+
+def _key_columns() -> str:
+    texts = ", ".join(f"coalesce({name}, '') AS key_{name}" for name in KEY_COLUMNS)
+    return f"{texts}, month AS key_month"
+
+
+def _source(part: Slice) -> str:
+    """Rows of the slice with every column of the record, whichever schema version wrote the file."""
+    files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in part.uris)
+    bounds = [f"started_at >= {_instant(part.since)}"]
+    if part.until is not None:
+        bounds.append(f"started_at < {_instant(part.until)}")
+    return (
+        f"SELECT * FROM (SELECT * FROM read_parquet([{files}], union_by_name=true, filename=true, "
+        "hive_partitioning=true, hive_types={'month': VARCHAR}) UNION ALL BY NAME SELECT * FROM empty_events) "
+        f"WHERE {' AND '.join(bounds)}"
+    )
+
+
+def _instant(second: int) -> str:
+    return f"TIMESTAMPTZ '{time_of(second).isoformat()}'"
