@@ -98,11 +98,10 @@ def provider() -> Iterator[ProviderDouble]:
         yield double
 
 
-@pytest.fixture
-def settings(provider: ProviderDouble, tmp_path: Path) -> Settings:
+def settings_for(provider: ProviderDouble, folder: Path) -> Settings:
     there = ProviderSettings(base_url=provider.url, default=True, provider="openai", zone="FRA", timeout_s=20.0)
     return Settings(
-        server=ServerSettings(data=str(tmp_path)),
+        server=ServerSettings(data=str(folder)),
         organisation=OrganisationSettings(name="Relais"),
         gateway=GatewaySettings(max_body_mb=2.0, hold_json_mb=0.2),
         providers={
@@ -117,6 +116,19 @@ def settings(provider: ProviderDouble, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def gateway(settings: Settings) -> Iterator[Running]:
-    with serving(settings) as running:
+def settings(provider: ProviderDouble, tmp_path: Path) -> Settings:
+    return settings_for(provider, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _served(provider: ProviderDouble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(settings_for(provider, tmp_path_factory.mktemp("gateway"))) as running:
         yield running
+
+
+@pytest.fixture
+def gateway(_served: Running) -> Iterator[Running]:
+    """The one gateway that most tests share, with no call in flight and nothing booked yet."""
+    _served.sink.events.clear()
+    yield _served
+    eventually(lambda: _served.gateway.in_flight == 0)

@@ -63,8 +63,10 @@ class Metering:
         self._spans: dict[tuple[str, str], None] = {}
 
     def failed(self, step: str, error: Exception) -> None:
-        """Count and log a failure of metering. Only its kind and place: a message may hold content."""
+        """Count a failure of metering; log the 1st, 10th, 100th... Only its kind and place: a message may hold content."""
         self.failures[step] += 1
+        if str(self.failures[step]).strip("0") != "1":
+            return
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.warning("Metering failed at %s: %s (%s:%s)", step, type(error).__name__, place.filename, place.lineno)
 

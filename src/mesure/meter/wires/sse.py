@@ -19,7 +19,7 @@ class EventSplitter:
 
     __slots__ = ("_longest", "_pending", "_searched")
 
-    def __init__(self, longest: int = 1 << 20) -> None:
+    def __init__(self, longest: int = 4 << 20) -> None:
         self._longest = longest
         self._pending = b""
         self._searched = 0  # bytes of _pending known to hold no boundary
