@@ -2,7 +2,8 @@
 
     python catalogue-src/carry_over.py FOLDER
 
-Only rows that name their source, unit, year and licence are taken, and of those only what Mesure uses. What is written by
+Only rows that name their source, unit, year and licence are taken, and of those only what Mesure uses. What is
+written by
 hand (stack, hosts, equivalences, links, windows, extra models) lives in `tables/` already and is not touched.
 """
 

@@ -1,7 +1,7 @@
 """Open-weight models of the first version: which published configuration gives their facts, and the names APIs use.
 
-`year` is that of the release. `corrected` replaces a figure of the registry that is rounded, missing or means something else
-(a total that is really the active size), with its own source.
+`year` is that of the release. `corrected` replaces a figure of the registry that is rounded, missing or means
+something else (a total that is really the active size), with its own source.
 """
 
 from __future__ import annotations

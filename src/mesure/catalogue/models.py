@@ -44,7 +44,8 @@ _SNAPSHOT = re.compile(r"(.+?)[-@](?:20\d\d-\d\d-\d\d|20\d{6})")
 
 
 def spellings(name: str) -> Iterator[str]:
-    """The name itself, then what remains without a router's prefix, a platform's suffix, a snapshot date: exact rules only."""
+    """The name itself, then what remains without a router's prefix, a platform's suffix, a snapshot date: exact rules
+    only."""
     bare = name.strip().casefold()
     yield bare
     while (found := _PREFIXES.match(bare)) and found.end() < len(bare):

@@ -1,4 +1,5 @@
-"""Tables of facts: one row, one number, with where it comes from. A number without source, unit, year or licence is refused."""
+"""Tables of facts: one row, one number, with where it comes from. A number without source, unit, year or licence is
+refused."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["FACTOR_COLUMNS", "STATUSES", "Factor", "check_rows", "factor_of", "identified", "read_rows"]
 
 FACTOR_COLUMNS = (
-    "id", "entity", "parameter", "value", "low", "high", "unit", "year", "source", "source_url", "licence", "status", "note",
+    "id", "entity", "parameter", "value", "low", "high", "unit", "year",
+    "source", "source_url", "licence", "status", "note",
 )  # fmt: skip
 #: published: read where it is published; estimated: an estimator's figure; recalled: general knowledge, to verify;
 #: assumed: our or somebody's assumption.

@@ -37,6 +37,7 @@ __all__ = ["Coefficients", "coefficient_row", "resolve"]
 _UNSTATED = Deployment()
 _THIS_YEAR = 2026
 _IMAGES = ("image", "image_volume", "image_step", "step_volume", "step_volume_volume")
+_BEYOND_ENERGY = ("grid_intensity_gco2eq_per_kwh", "manufacture_gco2eq_per_kwh")
 _TEXTS = ("fresh", "cached", "output", "fresh_input", "input_output", "output_output")
 
 
@@ -44,8 +45,8 @@ _TEXTS = ("fresh", "cached", "output", "fresh_input", "input_output", "output_ou
 class Coefficients:
     """What one deployment costs per unit of each thing a call carries, with intervals, and everything that led to it.
 
-    `terms`: Wh at the accelerators per unit (see `formulas.TERMS`); `parts`: host share, idle reserve, PUE, grid intensity,
-    manufacture per Wh of site energy; `factors`: every sourced figure used. `warnings` are codes.
+    `terms`: Wh at the accelerators per unit (see `formulas.TERMS`); `parts`: host share, idle reserve, PUE, grid
+    intensity, manufacture per Wh of site energy; `factors`: every sourced figure used. `warnings` are codes.
     """
 
     model: str | None
@@ -71,7 +72,14 @@ class Coefficients:
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
+        """Ids of every factor used."""
         return tuple(factor.id for factor in self.factors)
+
+    @cached_property
+    def energy_sources(self) -> tuple[str, ...]:
+        """Ids of the factors energy rests on: neither grid nor manufacture."""
+        elsewhere = {source for name in _BEYOND_ENERGY if name in self.parts for source in self.parts[name].sources}
+        return tuple(source for source in self.sources if source not in elsewhere)
 
     def impacts(self, **facts: Any) -> Impacts:
         """Impacts of one call described by fields of `UsageEvent` (`input_tokens=...`); those left out are unknown.
@@ -133,7 +141,6 @@ def _resolve(
         *stack.factors,
         *(place.factors if place else ()),
         *made.factors,
-        *assumed.values(),
     )
     return Coefficients(
         model=subject.name,

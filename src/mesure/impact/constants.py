@@ -1,7 +1,9 @@
 """Constants of the roofline, each a physical quantity with its unit, date and origin.
 
-Fitted (2026-11) by least squares on log energy with physical priors, on public measurements: ML.ENERGY v1-v3 (Apache-2.0,
-Chung et al. 2025), TokenPowerBench (MIT), benchlab. Accelerator scope. They are factors like any other: `explain` shows them.
+Fitted (2026-11) by least squares on log energy with physical priors, on public measurements: ML.ENERGY v1-v3
+(Apache-2.0,
+Chung et al. 2025), TokenPowerBench (MIT), benchlab. Accelerator scope. They are factors like any other: `explain`
+shows them.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ STEP_2024_S = _fitted("step_2024", 9.2e-3, "s per step", "added in vLLM of 2024"
 STEP_REQUEST_2024_S = _fitted("step_request_2024", 123.5e-6, "s per step and request", "added in vLLM of 2024")
 LOOP_LAYER_S = _fitted("loop_layer", 1.267e-3, "s per step and layer", "a Hugging Face generation loop of 2023")
 LOCAL_LAYER_S = Factor(
-    "fit.local_layer", 30e-6, 5e-6, 100e-6, "s per step and layer", "Mesure authors, guess for llama.cpp on a processor",
+    "fit.local_layer", 30e-6, 5e-6, 100e-6, "s per step and layer",
+    "Mesure authors, guess for llama.cpp on a processor",
     _URL, 2026, "Apache-2.0 (Mesure)", "assumed", "not fitted: no public measurement of it among the rows",
 )  # fmt: skip
 
@@ -100,7 +103,8 @@ IMAGE_S = _fitted("diffusion_image", 34e-3, "s per image", "fixed work")
 DIFFUSION_IDLE = _fitted("diffusion_idle", 0.234, "share of board power", "at no work")
 DIFFUSION_BUSY = _fitted("diffusion_busy", 1.288, "share of board power", "added while busy, capped at full power")
 
-#: 68 % quantile of leave-one-family-out log residuals by requests in flight (1, 2-32, 33-128, more), dense and mixtures.
+#: 68 % quantile of leave-one-family-out log residuals by requests in flight (1, 2-32, 33-128, more), dense and
+#: mixtures.
 RESIDUAL_DENSE = (0.168, 0.189, 0.156, 0.147)
 RESIDUAL_MOE = (0.212, 0.390, 0.273, 0.321)
 #: Half width of the 90 % interval per unit of residual: 1.43, widened by 1.4 because the prototype covered 80 %.

@@ -14,7 +14,8 @@ __all__ = ["BITS", "Deployment", "ModelCard"]
 
 #: Bits per weight of the formats people name; 4-bit formats carry their scales.
 BITS = {
-    "float32": 32.0, "fp32": 32.0, "float32 (default)": 32.0, "bfloat16": 16.0, "bf16": 16.0, "float16": 16.0, "fp16": 16.0,
+    "float32": 32.0, "fp32": 32.0, "float32 (default)": 32.0, "bfloat16": 16.0, "bf16": 16.0,
+    "float16": 16.0, "fp16": 16.0,
     "fp8": 8.0, "int8": 8.0, "q8_0": 8.5, "mxfp4": 4.25, "nvfp4": 4.5, "fp4": 4.5, "int4": 4.5, "awq": 4.5, "gptq": 4.5,
     "q4_k_m": 4.85, "q4_0": 4.5,
 }  # fmt: skip
@@ -33,9 +34,11 @@ def _refuse_negative(thing: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Machines that serve a model. What is left out is unknown and enters as a distribution; empty text and 0 mean left out.
+    """Machines that serve a model. What is left out is unknown and enters as a distribution; empty text and 0 mean
+    left out.
 
-    `gpu`: accelerator id or common name; `n_gpus`: accelerators for one copy of the model; `precision`: weight format (bf16,
+    `gpu`: accelerator id or common name; `n_gpus`: accelerators for one copy of the model; `precision`: weight format
+    (bf16,
     fp8, int4...); `batch`: requests in flight on average; `framework`: serving software. Raises `InvalidValue`.
     """
 
@@ -60,11 +63,13 @@ class Deployment:
 class ModelCard:
     """Facts of a model that is not listed, or that override the listed ones. Raises `InvalidValue`.
 
-    Sizes in 1e9 parameters. `architecture`: dense, moe or diffusion; `modality`: text, embedding, image, video, speech to text.
-    `kv_elements`: key + value elements per token and layer; `full_layers`: layers that attend to everything, the others to
-    `window_tokens`; `state_gb`: recurrent state read and written per request and step. For diffusion, `active_params_b` is
-    the denoiser; `passes` per step (2 with guidance), `patch_px` pixels a side per token, `temporal_factor` frames per latent frame,
-    `pass_tflop` TFLOP per megapixel and pass for U-Nets,
+    Sizes in 1e9 parameters. `architecture`: dense, moe or diffusion; `modality`: text, embedding, image, video,
+    speech to text.
+    `kv_elements`: key + value elements per token and layer; `full_layers`: layers that attend to everything, the
+    others to `window_tokens`; `state_gb`: recurrent state read and written per request and step. For diffusion,
+    `active_params_b` is
+    the denoiser; `passes` per step (2 with guidance), `patch_px` pixels a side per token, `temporal_factor` frames
+    per latent frame, `pass_tflop` TFLOP per megapixel and pass for U-Nets,
     `layer_factor` parameters one token meets over layers x width^2 (12 for a plain transformer block),
     `attention_factor` attention beside one full attention a layer (1 when left out).
     """

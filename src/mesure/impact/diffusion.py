@@ -1,8 +1,8 @@
 """Energy of making images and videos at the accelerators, as coefficients of a polynomial in steps and volume.
 
 The volume of an image is its megapixels; that of a video, megapixels x latent frames. A denoiser pass costs
-2 x parameters x tokens for its linear part and 4 x layers x width x tokens^2 for attention, tokens being proportional to volume:
-one set of constants carries from images to videos.
+2 x parameters x tokens for its linear part and 4 x layers x width x tokens^2 for attention, tokens being proportional
+to volume: one set of constants carries from images to videos.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The three ways one formula is evaluated: Python floats, NumPy arrays, Narwhals expressions (DuckDB, Spark).
 
-A formula uses only + - x and what an `Engine` injects. Both branches of `where` are evaluated; an unknown condition takes
-the else branch on every engine.
+A formula uses only + - x and what an `Engine` injects. Both branches of `where` are evaluated; an unknown condition
+takes the else branch on every engine.
 """
 
 from __future__ import annotations

@@ -84,7 +84,8 @@ class Explanation:
 
 
 def explain(impacts: Impacts) -> Explanation:
-    """The formula trees of energy and of each impact; every factor used appears with source, year, licence and address."""
+    """The formula trees of energy and of each impact; every factor used appears with source, year, licence and
+    address."""
     coefficients = impacts.coefficients
     energy = _energy(impacts)
     roots = (energy, _gwp(impacts, energy), *(_without_factor(impacts, name) for name in _WITHOUT_FACTOR))

@@ -1,18 +1,20 @@
 """From an event and resolved coefficients to impacts: the one implementation, on every engine.
 
-`event_columns` turns facts into numbers with known-flags; `coefficient_row` (in `coefficients`) gives the `k_*` columns;
-`impacts` is a multiply-add over both. Only + - x and `where`: no division by event data but the guarded one by the number
-of calls, done once at intake.
+`event_columns` turns facts into numbers with known-flags; `coefficient_row` (in `coefficients`) gives the `k_*`
+columns;
+`impacts` is a multiply-add over both. Only + - x and `where`: no division by event data but the guarded one by the
+number of calls, done once at intake.
 
-Energy at the accelerators (Wh) is a polynomial in what one call carries. With I input, F fresh input, C cached input and
-O output tokens of one call, n calls, V the volume of one image or video (megapixels x latent frames), S its steps, M images,
-A seconds of audio:
+Energy at the accelerators (Wh) is a polynomial in what one call carries. With I input, F fresh input, C cached input
+and
+O output tokens of one call, n calls, V the volume of one image or video (megapixels x latent frames), S its steps, M
+images, A seconds of audio:
 
     n [fresh F + cached C + output O + fresh_input F I + input_output I O + output_output O^2 + request]
     + M [image + image_step S + image_volume V + step_volume S V + step_volume_volume S V^2] + audio_second A
 
-Site energy = accelerator energy x stack (host share x idle reserve x PUE). Every other quantity is per Wh of site energy.
-low / mid / high (5, 50, 95 %) follow the same formula with their own coefficients.
+Site energy = accelerator energy x stack (host share x idle reserve x PUE). Every other quantity is per Wh of site
+energy. low / mid / high (5, 50, 95 %) follow the same formula with their own coefficients.
 """
 
 from __future__ import annotations

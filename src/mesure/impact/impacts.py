@@ -63,7 +63,8 @@ class Phase:
 
 
 class Impacts:
-    """What one call (or aggregate) consumed: low / mid / high with unit, status and sources; None is unknown, never zero.
+    """What one call (or aggregate) consumed: low / mid / high with unit, status and sources; None is unknown, never
+    zero.
 
     Quantities are computed when first read. `parts` holds every named intermediate.
     """
@@ -142,7 +143,7 @@ class Impacts:
     def _provenance(self, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
         sources = self.coefficients.sources
         if quantity == "energy_wh":
-            return self.status, sources
+            return self.status, self.coefficients.energy_sources
         # Computed from a factor: never stronger than modelled, and as weak as the weakest part
         statuses = [self.status, Status.MODELLED]
         grid = self.coefficients.parts.get("grid_intensity_gco2eq_per_kwh")
@@ -254,8 +255,10 @@ def estimate(
 ) -> Impacts:
     """Impacts of one call.
 
-    `input_tokens` and `output_tokens` count everything: cached tokens are part of the input, reasoning tokens of the output.
-    None is unknown: a labelled assumption stands for it, with a wide interval. `width`, `height` in pixels, `steps` denoiser steps,
+    `input_tokens` and `output_tokens` count everything: cached tokens are part of the input, reasoning tokens of the
+    output.
+    None is unknown: a labelled assumption stands for it, with a wide interval. `width`, `height` in pixels, `steps`
+    denoiser steps,
     `frames` of a video. `zone`: grid zone; None is the provider's default place. Raises `UnknownName` (zone,
     accelerator) and `InvalidValue`. An unknown model does not raise: `known` is False and `nearest` proposes names.
     """

@@ -28,7 +28,7 @@ def _spread(read: Callable[[str], float], unit: str, status: Status, sources: tu
 
 def _energies(impacts: Impacts) -> dict[str, Quantity]:
     e, coefficients = impacts.columns, impacts.coefficients
-    row, sources, status = coefficients.row, coefficients.sources, impacts.status
+    row, sources, status = coefficients.row, coefficients.energy_sources, impacts.status
     host, idle = coefficients.parts["host_share"], coefficients.parts["idle_reserve"]
     out: dict[str, Quantity] = {}
     if not e["e_measured"]:
@@ -48,7 +48,7 @@ def _energies(impacts: Impacts) -> dict[str, Quantity]:
             server = read
         elif e["e_measured_processor"]:
             out["processor_energy_wh"] = read
-            server = _product(read, _processor_share(impacts))
+            server = _product(read, _processor_share())
         else:
             out["accelerator_energy_wh"] = read
             server = _product(read, host)
@@ -66,7 +66,7 @@ def _product(energy: Quantity, factor: Quantity) -> Quantity:
     return multiply_independent((energy, factor), "Wh")._replace(status=energy.status)
 
 
-def _processor_share(impacts: Impacts) -> Quantity:
+def _processor_share() -> Quantity:
     from mesure.catalogue import current
 
     factor = current().constant("processor", "share")
@@ -75,9 +75,8 @@ def _processor_share(impacts: Impacts) -> Quantity:
 
 def _coefficients(impacts: Impacts) -> dict[str, Quantity]:
     coefficients = impacts.coefficients
-    sources = coefficients.sources
     terms = {
-        f"{term}_wh": Quantity(spread.low, spread.mid, spread.high, "Wh per unit", coefficients.status, sources)
+        f"{term}_wh": Quantity(spread.low, spread.mid, spread.high, "Wh per unit", coefficients.status)
         for term, spread in coefficients.terms.items()
         if spread.high > 0.0
     }

@@ -1,9 +1,11 @@
-"""Energy of reading and writing tokens at the accelerators: the roofline, as coefficients of a polynomial in token counts.
+"""Energy of reading and writing tokens at the accelerators: the roofline, as coefficients of a polynomial in token
+counts.
 
-A step of decoding serves B requests and gives each one token. Its time is the sum of reading weights and KV cache, of the
-products (prefill rides along: continuous batching), of exchanges between accelerators and of the host's own work. Power is a
-share of board power that depends on what the time is spent on. Decode and prefill are capped apart, so that energy stays
-a polynomial in input and output tokens.
+A step of decoding serves B requests and gives each one token. Its time is the sum of reading weights and KV cache, of
+the products (prefill rides along: continuous batching), of exchanges between accelerators and of the host's own work.
+Power is a
+share of board power that depends on what the time is spent on. Decode and prefill are capped apart, so that energy
+stays a polynomial in input and output tokens.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`n` accelerators for one copy, `batch` requests in flight, serving software: server, server-2024, loop or local."""
+    """`n` accelerators for one copy, `batch` requests in flight, serving software: server, server-2024, loop or
+    local."""
 
     n: int
     batch: float
@@ -120,7 +123,8 @@ def _capped(share: float) -> float:
 
 
 def text_terms(model: TextModel, machine: Machine, load: Load) -> dict[str, float]:
-    """Wh at the accelerators per unit of each text term of `formulas`, and `power_share`, the mean share of board power."""
+    """Wh at the accelerators per unit of each text term of `formulas`, and `power_share`, the mean share of board
+    power."""
     reached = machine.bandwidth_gb_s * load.n * (fit.BLACKWELL_READ.value if machine.id.startswith("b200") else 1.0)
     peak = machine.peak8_gflop_s if model.bits < 10.0 else machine.peak_gflop_s
     rate = load.n * peak * fit.COMPUTE.value

@@ -1,7 +1,7 @@
 """The flat columns the formulas read, from terms, stack, place and manufacture.
 
-Independent factors multiply: their log deviations add in quadrature. So that formulas need only products, each factor is
-stored as what it adds to the deviation already there.
+Independent factors multiply: their log deviations add in quadrature. So that formulas need only products, each factor
+is stored as what it adds to the deviation already there.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def _logs(quantity: Quantity | Spread) -> tuple[float, float]:
 
 
 def _reference(terms: Mapping[str, Spread]) -> tuple[float, float]:
-    """Log deviations of the energy of a typical request: 1 000 tokens read, 300 written, one image of 30 steps, a minute."""
+    """Log deviations of the energy of a typical request: 1 000 tokens read, 300 written, one image of 30 steps, a
+    minute."""
     units = {"fresh": 1000.0, "output": 300.0, "step_volume": 30.0, "image_step": 30.0, "audio_second": 60.0}
     low, mid, high = (sum(getattr(terms[t], q) * n for t, n in units.items()) for q in formulas.QUANTILES)
     return _logs(Spread(low, mid, high))
@@ -110,7 +111,7 @@ def _assumed_columns(
     subject: Subject, assumed: Mapping[str, Factor], reference: tuple[float, float]
 ) -> dict[str, float]:
     """What stands for an unknown fact, widened so that its product with the energy per unit has the right interval."""
-    out = {}
+    out: dict[str, float] = {}
     for name, factor in assumed.items():
         stated = subject.diffusion.default_steps if subject.diffusion and name == "steps" else None
         spread = Spread(0.5 * stated, stated, 2.0 * stated) if stated else Spread(factor.low, factor.value, factor.high)

@@ -1,7 +1,7 @@
 """What the customer cannot see, as weighted scenarios: size of the model, accelerator, how many, how loaded.
 
-Each scenario is a set of terms; the coefficients are their weighted 5, 50 and 95 % quantiles. What is stated replaces its
-distribution by one value, and the interval narrows.
+Each scenario is a set of terms; the coefficients are their weighted 5, 50 and 95 % quantiles. What is stated replaces
+its distribution by one value, and the interval narrows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ __all__ = ["LOCAL_PROVIDERS", "Scenario", "Spread", "diffusion_scenarios", "quan
 LOCAL_PROVIDERS = ("local", "llama.cpp", "llamacpp")
 _BATCHES = (8, 16, 32, 64, 128, 256, 512, 1024)
 _LOCAL_BATCHES = (1, 2, 4)
-#: Weight of a load in the prior, and chance that a provider uses twice the fewest accelerators: tuned on development rows.
+#: Weight of a load in the prior, and chance that a provider uses twice the fewest accelerators: tuned on development
+#: rows.
 _BATCH_EXPONENT = 0.35
 _DOUBLE = 0.5
 _SERVED_AT_LEAST = 8.0
@@ -55,7 +56,8 @@ class Spread:
 
 @lru_cache(maxsize=256)
 def machines(gpu: str) -> tuple[tuple[float, Machine, tuple[Factor, ...]], ...]:
-    """An accelerator as weighted machines: one, or three where its figures are ranges. Raises `UnknownName`, `InvalidValue`."""
+    """An accelerator as weighted machines: one, or three where its figures are ranges. Raises `UnknownName`,
+    `InvalidValue`."""
     facts = current().accelerator(gpu)
     needed = (
         facts.board_power_w,

@@ -1,4 +1,5 @@
-"""From the accelerator to the meter and the grid: host, idle reserve, PUE, place and manufacture, with their sources."""
+"""From the accelerator to the meter and the grid: host, idle reserve, PUE, place and manufacture, with their
+sources."""
 
 from __future__ import annotations
 
@@ -106,7 +107,8 @@ def _points(grid: Factor, within: Factor) -> tuple[tuple[float, float], ...]:
 
 
 def manufacture(power_w: float, stack: Stack, *, on_processor: bool) -> Sourced:
-    """gCO2e of manufacture per kWh of site energy: what an hour of the machine carries, over what it draws in that hour."""
+    """gCO2e of manufacture per kWh of site energy: what an hour of the machine carries, over what it draws in that
+    hour."""
     constant = current().constant
     kind = "local" if on_processor else "hardware"
     life, busy = constant(kind, "lifetime"), constant(kind, "utilisation")

@@ -25,7 +25,8 @@ _GENERIC_CACHE = 2048.0
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`texts`: weighted text models (empty for diffusion). `estimated`: the size rests on estimates, not on a publication."""
+    """`texts`: weighted text models (empty for diffusion). `estimated`: the size rests on estimates, not on a
+    publication."""
 
     name: str | None
     known: bool
