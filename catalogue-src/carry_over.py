@@ -291,7 +291,7 @@ def embodied(folder: Path) -> list[dict[str, str]]:
     out = []
     for row in rows_of(folder, "embodied"):
         year = year_of(row["year"])
-        if year and re.fullmatch(r"[\d.]+", row["value"]):
+        if year and re.fullmatch(r"[\d.]+", row["value"]) and not row["licence"].startswith("MPL"):
             out.append(
                 {
                     "entity": re.sub(r"[^a-z0-9]+", "-", row["item"].lower()).strip("-"),
@@ -380,7 +380,8 @@ def names(folder: Path) -> list[dict[str, str]]:
                         "licence": row["licence"],
                     }
                 )
-    return list({(r["provider"], r["name"].casefold()): r for r in out if r["year"]}.values())
+    kept = [r for r in out if r["year"] and not r["licence"].startswith("MPL")]
+    return list({(r["provider"], r["name"].casefold()): r for r in kept}.values())
 
 
 def main() -> None:
