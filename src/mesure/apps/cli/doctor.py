@@ -9,6 +9,7 @@ import click
 
 from mesure.apps.cli.group import Command, spoken_options
 from mesure.apps.cli.voice import FAILED, Voice
+from mesure.i18n import mark
 
 if TYPE_CHECKING:
     from mesure.apps.cli.checks import Finding
@@ -19,11 +20,13 @@ _MARKS = {"ok": "ok", "warning": "warning", "problem": "problem"}
 
 
 @click.command(
-    cls=Command, name="doctor", help="Check that everything Mesure needs is there. Exit code 1 when there is a problem."
+    cls=Command,
+    name="doctor",
+    help=mark("Check that everything Mesure needs is there. Exit code 1 when there is a problem."),
 )
-@click.option("--config", metavar="FILE", help="Configuration file; mesure.toml here when left out.")
-@click.option("--data", metavar="DIR", help="Folder of the ledger.")
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the gateway and the pages.")
+@click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
+@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help=mark("Port of the gateway and the pages."))
 @spoken_options
 @click.pass_context
 def command(ctx: click.Context, /, config: str | None, data: str | None, port: int | None) -> None:

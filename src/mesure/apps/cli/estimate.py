@@ -8,6 +8,7 @@ import click
 
 from mesure.apps.cli.group import Command, spoken_options
 from mesure.apps.cli.usage import estimated, usage_options
+from mesure.i18n import mark
 
 if TYPE_CHECKING:
     from mesure.apps.cli.voice import Voice
@@ -20,8 +21,10 @@ __all__ = ["command", "heading", "show_notes"]
 @click.command(
     cls=Command,
     name="estimate",
-    help="Estimate what one use of MODEL consumes. What you leave out is unknown, not zero: "
-    "a usual value stands for it, and the interval widens.",
+    help=mark(
+        "Estimate what one use of MODEL consumes. What you leave out is unknown, not zero: "
+        "a usual value stands for it, and the interval widens."
+    ),
 )
 @click.argument("model")
 @usage_options

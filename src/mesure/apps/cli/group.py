@@ -11,6 +11,7 @@ import click
 
 from mesure.apps.cli.voice import FAILED, USAGE, Voice, language_of
 from mesure.errors import ConfigError, InvalidValue, MesureError, UnknownName, nearest_names
+from mesure.i18n import mark
 from mesure.version import METHOD_VERSION, __version__
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ __all__ = ["COMMANDS", "Command", "CommandGroup", "main", "spoken_options"]
 
 #: name -> (module, what it does): `mesure --help` loads none of them.
 COMMANDS = {
-    "up": ("mesure.apps.cli.up", "Start the gateway and the pages."),
-    "demo": ("mesure.apps.cli.demo", "Meter a contact-centre day on a real local model, live."),
-    "estimate": ("mesure.apps.cli.estimate", "Estimate what one use of a model consumes."),
-    "explain": ("mesure.apps.cli.explain", "Show the formula, values and sources behind a figure."),
-    "import": ("mesure.apps.cli.import_files", "Bring usage files (CSV, JSON lines) into the ledger."),
-    "doctor": ("mesure.apps.cli.doctor", "Check that everything Mesure needs is there."),
+    "up": ("mesure.apps.cli.up", mark("Start the gateway and the pages.")),
+    "demo": ("mesure.apps.cli.demo", mark("Meter a contact-centre day on a real local model, live.")),
+    "estimate": ("mesure.apps.cli.estimate", mark("Estimate what one use of a model consumes.")),
+    "explain": ("mesure.apps.cli.explain", mark("Show the formula, values and sources behind a figure.")),
+    "import": ("mesure.apps.cli.import_files", mark("Bring usage files (CSV, JSON lines) into the ledger.")),
+    "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),
 }
 
 
@@ -157,8 +158,10 @@ def _usage(error: click.ClickException) -> MesureError:
 def spoken_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--json and --lang, which every command takes; both are read before the command runs."""
     for decorate in (
-        click.option("--lang", type=click.Choice(["fr", "en"]), expose_value=False, help="Language of the messages."),
-        click.option("--json", is_flag=True, expose_value=False, help="Write the result as JSON."),
+        click.option(
+            "--lang", type=click.Choice(["fr", "en"]), expose_value=False, help=mark("Language of the messages.")
+        ),
+        click.option("--json", is_flag=True, expose_value=False, help=mark("Write the result as JSON.")),
     ):
         function = decorate(function)
     return function
@@ -166,10 +169,12 @@ def spoken_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(
     cls=CommandGroup,
-    help="What your organisation's use of AI consumes, call by call, with intervals and sources.",
+    help=mark("What your organisation's use of AI consumes, call by call, with intervals and sources."),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(__version__, message=f"mesure {__version__}, method {METHOD_VERSION}", help="Show the version.")
+@click.version_option(
+    __version__, message=f"mesure {__version__}, method {METHOD_VERSION}", help=mark("Show the version.")
+)
 @spoken_options
 def main() -> None:
     """Entry point of the `mesure` command."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from mesure.apps.cli.group import Command, spoken_options
 from mesure.apps.cli.voice import FAILED, Voice
+from mesure.i18n import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mesure.config import Settings
@@ -46,34 +49,44 @@ class _Pairs(click.ParamType[tuple[str, str]]):
 @click.command(
     cls=Command,
     name="import",
-    help="Bring usage files into the ledger: CSV or JSON lines, plain or gzip. Columns with well-known names are found "
-    "by themselves. A row that cannot be read is named with its line and reason, and then nothing is imported unless "
-    "--skip-bad. The same content enters once, however often it is imported.",
+    help=mark(
+        "Bring usage files into the ledger: CSV or JSON lines, plain or gzip. Columns with well-known names are found "
+        "by themselves. A row that cannot be read is named with its line and reason, and then nothing is imported "
+        "unless --skip-bad. The same content enters once, however often it is imported."
+    ),
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--data", metavar="DIR", help="Folder of the ledger.")
-@click.option("--config", metavar="FILE", help="Configuration file; mesure.toml here when left out.")
+@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
+@click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
 @click.option(
-    "--map", "mapping", type=_Pairs(), multiple=True, metavar="FIELD=COLUMN", help="Column that holds a field."
-)
-@click.option("--set", "constants", type=_Pairs(), multiple=True, metavar="FIELD=VALUE", help="Value for every row.")
-@click.option(
-    "--cycle", "cycles", type=_Pairs(), multiple=True, metavar="FIELD=A,B,C", help="Values for the rows in turn."
+    "--map", "mapping", type=_Pairs(), multiple=True, metavar="FIELD=COLUMN", help=mark("Column that holds a field.")
 )
 @click.option(
-    "--timezone", metavar="ZONE", help="Time zone of times without an offset; the organisation's if left out."
+    "--set", "constants", type=_Pairs(), multiple=True, metavar="FIELD=VALUE", help=mark("Value for every row.")
 )
-@click.option("--decimal", type=click.Choice(["point", "comma"]), default="point", help="How numbers are written.")
+@click.option(
+    "--cycle", "cycles", type=_Pairs(), multiple=True, metavar="FIELD=A,B,C", help=mark("Values for the rows in turn.")
+)
+@click.option(
+    "--timezone", metavar="ZONE", help=mark("Time zone of times without an offset; the organisation's if left out.")
+)
+@click.option(
+    "--decimal", type=click.Choice(["point", "comma"]), default="point", help=mark("How numbers are written.")
+)
 @click.option(
     "--dates",
     type=click.Choice(["iso", "french", "unix", "unix-ms"]),
     default="iso",
-    help="How times are written: 2026-11-22 08:30, 22/11/2026 08:30, seconds or milliseconds since 1970.",
+    help=mark("How times are written: 2026-11-22 08:30, 22/11/2026 08:30, seconds or milliseconds since 1970."),
 )
-@click.option("--delimiter", metavar="CHARACTER", help="What separates cells; found from the header when left out.")
-@click.option("--skip-bad", is_flag=True, help="Import the other rows when some are refused.")
-@click.option("--batch", type=click.IntRange(min=1), default=10_000, hidden=True, help="Rows per commit.")
-@click.option("--dry-run", "--preview", "dry_run", is_flag=True, help="Say what would be imported, write nothing.")
+@click.option(
+    "--delimiter", metavar="CHARACTER", help=mark("What separates cells; found from the header when left out.")
+)
+@click.option("--skip-bad", is_flag=True, help=mark("Import the other rows when some are refused."))
+@click.option("--batch", type=click.IntRange(min=1), default=10_000, hidden=True, help=mark("Rows per commit."))
+@click.option(
+    "--dry-run", "--preview", "dry_run", is_flag=True, help=mark("Say what would be imported, write nothing.")
+)
 @spoken_options
 @click.pass_context
 def command(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
@@ -106,7 +119,7 @@ def _reviewed(voice: Voice, path: str, options: dict[str, Any], settings: Settin
         cycles={name: values.split(",") for name, values in options["cycles"]},
         conventions=_conventions(options, settings),
     )
-    with _Bar(voice, voice.t("Checking {name}", name=file.path.name), file.size) as progress:
+    with _bar(voice, voice.t("Checking {name}", name=file.path.name), file.size) as progress:
         return _Job(file, plan, review(file, plan, progress=progress))
 
 
@@ -133,7 +146,7 @@ def _imported(voice: Voice, job: _Job, settings: Settings, batch: int) -> Import
     from mesure.meter.imports import read_events
 
     ledger = Ledger(Path(settings.server.data), settings.ledger, settings.deployments)
-    with _Bar(voice, voice.t("Importing {name}", name=job.file.path.name), job.file.size) as progress:
+    with _bar(voice, voice.t("Importing {name}", name=job.file.path.name), job.file.size) as progress:
         events = read_events(job.file, job.plan, job.review, progress=progress)
         result = import_events(ledger, job.review.sha256, events, batch=batch)
     number = voice.translator.number
@@ -148,26 +161,16 @@ def _imported(voice: Voice, job: _Job, settings: Settings, batch: int) -> Import
     return result
 
 
-class _Bar:
+@contextmanager
+def _bar(voice: Voice, label: str, size: int) -> Iterator[Callable[[int], None]]:
     """A progress bar over bytes, on a terminal only."""
-
-    def __init__(self, voice: Voice, label: str, size: int) -> None:
-        self._hidden = voice.json
-        self._label, self._size = label, size
-
-    def __enter__(self) -> Callable[[int], None]:
-        stream = click.get_text_stream("stderr")
-        hidden = self._hidden or not stream.isatty()
-        bar = self._bar = click.progressbar(length=self._size, label=self._label, file=stream, hidden=hidden)
-        bar.__enter__()
+    hidden = voice.json or not sys.stderr.isatty()
+    with click.progressbar(length=size, label=label, file=sys.stderr, hidden=hidden) as bar:
 
         def reached(position: int) -> None:
             bar.update(position - bar.pos)
 
-        return reached
-
-    def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
+        yield reached
 
 
 def _report(voice: Voice, jobs: list[_Job], *, preview: bool) -> None:

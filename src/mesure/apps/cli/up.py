@@ -8,6 +8,7 @@ import click
 
 from mesure.apps.cli.group import Command, spoken_options
 from mesure.apps.cli.voice import Voice
+from mesure.i18n import mark
 
 if TYPE_CHECKING:
     from mesure.config import Settings
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command(cls=Command, name="up", help="Start the gateway and the pages, until Ctrl-C.")
-@click.option("--config", metavar="FILE", help="Configuration file; mesure.toml here when left out.")
-@click.option("--upstream", metavar="URL", help="Forward /v1/ to this provider, without a configuration file.")
-@click.option("--host", metavar="ADDRESS", help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the gateway and the pages.")
-@click.option("--data", metavar="DIR", help="Folder of the ledger.")
+@click.command(cls=Command, name="up", help=mark("Start the gateway and the pages, until Ctrl-C."))
+@click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
+@click.option("--upstream", metavar="URL", help=mark("Forward /v1/ to this provider, without a configuration file."))
+@click.option("--host", metavar="ADDRESS", help=mark("Address to listen on."))
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help=mark("Port of the gateway and the pages."))
+@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
 @spoken_options
 @click.pass_obj
 def command(

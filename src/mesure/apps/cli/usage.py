@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesure.errors import InvalidValue
+from mesure.i18n import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,23 +20,31 @@ __all__ = ["estimated", "usage_options"]
 _WHOLE = click.IntRange(min=0)
 
 _OPTIONS = (
-    click.option("--input", "input_tokens", type=_WHOLE, metavar="N", help="Input tokens, cached ones included."),
-    click.option("--output", "output_tokens", type=_WHOLE, metavar="N", help="Output tokens, reasoning included."),
-    click.option("--cached", "cached_tokens", type=_WHOLE, metavar="N", help="Of the input, tokens read from a cache."),
-    click.option("--reasoning", "reasoning_tokens", type=_WHOLE, metavar="N", help="Of the output, reasoning tokens."),
-    click.option("--images", type=_WHOLE, metavar="N", help="Images made."),
-    click.option("--width", type=_WHOLE, metavar="PIXELS", help="Width of the images or frames."),
-    click.option("--height", type=_WHOLE, metavar="PIXELS", help="Height of the images or frames."),
-    click.option("--steps", type=_WHOLE, metavar="N", help="Denoising steps."),
-    click.option("--frames", type=_WHOLE, metavar="N", help="Video frames made."),
-    click.option("--audio-seconds", type=click.FloatRange(min=0), metavar="S", help="Seconds of audio heard or made."),
-    click.option("--zone", metavar="ZONE", help="Grid zone of the servers: FRA, USA, DE..."),
-    click.option("--at", metavar="DATE", help="Date of the use, as 2026-11-22; today when left out."),
-    click.option("--gpu", metavar="ID", help="Accelerator that serves the model, when you know it."),
-    click.option("--n-gpus", type=click.IntRange(min=1), metavar="N", help="Accelerators that serve one copy."),
-    click.option("--precision", metavar="NAME", help="Format of the weights: bf16, fp8, int4..."),
-    click.option("--batch", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Requests in flight."),
-    click.option("--framework", metavar="NAME", help="Serving software."),
+    click.option("--input", "input_tokens", type=_WHOLE, metavar="N", help=mark("Input tokens, cached ones included.")),
+    click.option(
+        "--output", "output_tokens", type=_WHOLE, metavar="N", help=mark("Output tokens, reasoning included.")
+    ),
+    click.option(
+        "--cached", "cached_tokens", type=_WHOLE, metavar="N", help=mark("Of the input, tokens read from a cache.")
+    ),
+    click.option(
+        "--reasoning", "reasoning_tokens", type=_WHOLE, metavar="N", help=mark("Of the output, reasoning tokens.")
+    ),
+    click.option("--images", type=_WHOLE, metavar="N", help=mark("Images made.")),
+    click.option("--width", type=_WHOLE, metavar="PIXELS", help=mark("Width of the images or frames.")),
+    click.option("--height", type=_WHOLE, metavar="PIXELS", help=mark("Height of the images or frames.")),
+    click.option("--steps", type=_WHOLE, metavar="N", help=mark("Denoising steps.")),
+    click.option("--frames", type=_WHOLE, metavar="N", help=mark("Video frames made.")),
+    click.option(
+        "--audio-seconds", type=click.FloatRange(min=0), metavar="S", help=mark("Seconds of audio heard or made.")
+    ),
+    click.option("--zone", metavar="ZONE", help=mark("Grid zone of the servers: FRA, USA, DE...")),
+    click.option("--at", metavar="DATE", help=mark("Date of the use, as 2026-11-22; today when left out.")),
+    click.option("--gpu", metavar="ID", help=mark("Accelerator that serves the model, when you know it.")),
+    click.option("--n-gpus", type=click.IntRange(min=1), metavar="N", help=mark("Accelerators that serve one copy.")),
+    click.option("--precision", metavar="NAME", help=mark("Format of the weights: bf16, fp8, int4...")),
+    click.option("--batch", type=click.FloatRange(min=0, min_open=True), metavar="N", help=mark("Requests in flight.")),
+    click.option("--framework", metavar="NAME", help=mark("Serving software.")),
 )
 _DEPLOYMENT = ("gpu", "n_gpus", "precision", "batch", "framework")
 

@@ -1,0 +1,104 @@
+"""A formula tree drawn in a terminal: aligned values, numbered sources listed once below."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import TYPE_CHECKING, NamedTuple
+
+from mesure.apps.cli.words import NAMES, STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mesure.apps.cli.voice import Voice
+    from mesure.catalogue import Factor
+    from mesure.impact.explain import Explanation, Node
+
+__all__ = ["drawn", "sources"]
+
+_WIDTH = 110
+
+
+class _Line(NamedTuple):
+    name: str
+    value: str
+    status: str
+    below: tuple[str, ...] = ()  # formula and numbers of the sources, under the name
+
+
+def drawn(voice: Voice, explanation: Explanation) -> Iterator[str]:
+    """The trees, line by line. A part shown once is referred to afterwards."""
+    numbers = {factor.id: index for index, factor in enumerate(explanation.factors(), 1)}
+    lines: list[_Line] = []
+    seen: set[str] = set()
+    for root in explanation.roots:
+        lines.extend(_lines(voice, root, numbers, seen, "", ""))
+    name_width = max(len(line.name) for line in lines)
+    value_width = max(len(line.value) for line in lines)
+    for line in lines:
+        yield f"{line.name:<{name_width}}  {line.value:<{value_width}}  {line.status}".rstrip()
+        yield from line.below
+
+
+def _lines(
+    voice: Voice, node: Node, numbers: Mapping[str, int], seen: set[str], branch: str, trunk: str
+) -> Iterator[_Line]:
+    value = voice.t("unknown") if node.quantity is None else str(voice.translator.quantity(node.quantity))
+    status = "" if node.quantity is None else voice.t(STATUSES[node.quantity.status])
+    name = branch + (voice.t(NAMES[node.name]) if node.name in NAMES else node.name)
+    if node.name in seen:
+        yield _Line(name, value, voice.t("(as above)"))
+        return
+    seen.add(node.name)
+    bar = trunk + ("│  " if node.children else "   ")
+    below = [f"{bar}= {node.formula}"]
+    if node.factors:
+        cited = voice.t("sources {numbers}", numbers=_ranges(sorted({numbers[f.id] for f in node.factors})))
+        below.append(f"{bar}  {cited}")
+    yield _Line(name, value, status, tuple(below))
+    for index, child in enumerate(node.children):
+        last = index == len(node.children) - 1
+        yield from _lines(
+            voice, child, numbers, seen, trunk + ("└─ " if last else "├─ "), trunk + ("   " if last else "│  ")
+        )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """1, 2, 3, 7 -> 1-3, 7"""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def sources(voice: Voice, factors: Sequence[Factor]) -> Iterator[str]:
+    """Every factor with its value, source, year and licence."""
+    for number, factor in enumerate(factors, 1):
+        value = _plain(voice, factor.value)
+        if factor.low != factor.high:
+            value += f" [{_plain(voice, factor.low)}–{_plain(voice, factor.high)}]"
+        yield f"{number:>3}  {factor.id} = {value} {factor.unit}"
+        cited = f"{factor.source}, {factor.year}. {voice.t('Licence:')} {factor.licence}. {factor.source_url}".strip()
+        yield from textwrap.wrap(
+            cited,
+            _WIDTH,
+            initial_indent=" " * 5,
+            subsequent_indent=" " * 5,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _plain(voice: Voice, value: float) -> str:
+    """Four significant digits at most, as the source gave them."""
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value:g}"
+    if not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.3g}"
+    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
+    decimals = next((fewer for fewer in range(decimals) if round(value, fewer) == round(value, decimals)), decimals)
+    return voice.translator.number(value, decimals)
