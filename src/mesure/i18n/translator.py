@@ -102,11 +102,10 @@ class Translator:
         value = self.number(round(mid, digits), decimals)
         if quantity.low == quantity.high:
             return QuantityText(self._trimmed(value), unit, "")
-        least = quantity.low / factor if low == 0.0 else round(low, digits)
-        first = self._bound(least, digits)
-        return QuantityText(value, unit, f"[{first}–{self.number(round(high, digits), decimals)}]")
+        least = self._least(quantity.low / factor, digits)
+        return QuantityText(value, unit, f"[{least}–{self.number(round(high, digits), decimals)}]")
 
-    def _bound(self, value: float, digits: int) -> str:
+    def _least(self, value: float, digits: int) -> str:
         if value > 0.0 and round(value, digits) == 0.0:
             digits = -math.floor(math.log10(value))
         return self.number(round(value, digits), max(digits, 0))

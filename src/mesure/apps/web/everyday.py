@@ -74,7 +74,7 @@ def sentence(window: Window, catalogue: Catalogue, reader: Reader) -> Node:
     if not found.little:
         return fragment[text, "."]
     scale = t.t(
-        ": this is little. Lit since {since}, one such bulb would have taken {energy}.",
+        ": this is little. Always lit since {since}, one LED bulb of 8 W would have taken {energy}.",
         since=since,
         energy=t.quantity(found.bulb_wh).figure,
     )

@@ -29,9 +29,11 @@ class Source(Protocol):
 
     def overview(self, now: datetime) -> Overview: ...
 
-    def event(self, event_id: str) -> UsageEvent | None: ...
+    def event(self, event_id: str) -> UsageEvent | None:
+        """One event by its id; None when the ledger has none."""
 
-    def listen(self, callback: Callable[..., object]) -> Callable[[], None]: ...
+    def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back, from any thread, when events came in; the result ends it."""
 
 
 def _now() -> datetime:
@@ -48,8 +50,9 @@ class Feed:
         self._latest: Overview | None = None
         self._touched = False
         self._computing: asyncio.Task[Overview] | None = None
+        source.listen(self.touch)
 
-    def touch(self, *_: object) -> None:
+    def touch(self) -> None:
         """An event came in."""
         self._touched = True
 

@@ -13,6 +13,7 @@ from htpy import (
     a,
     code,
     dd,
+    details,
     div,
     dl,
     dt,
@@ -23,7 +24,9 @@ from htpy import (
     p,
     section,
     small,
+    span,
     strong,
+    summary,
     table,
     tbody,
     td,
@@ -36,22 +39,25 @@ from starlette.exceptions import HTTPException
 
 from mesure.apps.web.everyday import LED_HOUR, LITRE_BOILED
 from mesure.apps.web.figures import badge, figure, headline
-from mesure.apps.web.words import MEANINGS, STEPS
+from mesure.apps.web.method import FORMULAS, STEPS, UNITS, WARNINGS
+from mesure.apps.web.words import MEANINGS
 from mesure.errors import UnknownName
 from mesure.i18n.text import NARROW
 from mesure.i18n.translator import ESTIMATED
-from mesure.impact import explain
+from mesure.impact.explain import explain
 from mesure.ledger.pricing import Pricer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from mesure.apps.web.feed import Source
     from mesure.apps.web.reader import Reader
     from mesure.catalogue import Catalogue, Factor
     from mesure.config import Settings
     from mesure.i18n import Translator
-    from mesure.impact import Explanation, Impacts
+    from mesure.impact import Impacts
+    from mesure.impact.explain import Explanation, Node as Step
+    from mesure.quantity import Quantity
     from mesure.ledger.view import Overview
     from mesure.record import UsageEvent
 
@@ -90,9 +96,12 @@ def _call_page(event: UsageEvent, impacts: Impacts, explanation: Explanation, re
         if impacts.energy_wh
         else None,
         div(".grid")[
-            section(".c5")[h2[t.t("The facts")], dl(".facts2")[_facts(event, reader)]],
-            section(".c7")[h2[t.t("The calculation")], ul(".tree")[_node(explanation, reader)]],
+            section(".c5")[h2[t.t("The facts")], dl(".spaced")[_facts(event, reader)]],
+            section(".c7")[h2[t.t("The calculation")], ul(".tree")[[_step(root, reader) for root in explanation.roots if root.quantity]]],
         ],
+        [h2(".sub")[t.t("What this assumes")], ul(".facts")[[li[text] for text in _assumptions(explanation, reader)]]]
+        if explanation.warnings
+        else None,
         p[
             small[
                 t.t(
@@ -144,32 +153,42 @@ def _count(count: int | None, reader: Reader) -> str | None:
     return None if count is None else reader.t.number(count)
 
 
-def _node(node: Explanation, reader: Reader) -> Element:
+def _assumptions(explanation: Explanation, reader: Reader) -> list[str]:
+    return [reader.t.t(WARNINGS[code]) if code in WARNINGS else code for code in explanation.warnings]
+
+
+def _step(step: Step, reader: Reader) -> Element:
     """One step: its name, value, formula, factors, and the steps it rests on."""
+    t = reader.t
     return li[
-        _step_name(node.name, reader),
+        t.t(STEPS[step.name]) if step.name in STEPS else step.name,
         " ",
-        strong[figure(node.value, reader.t)],
-        code[node.formula] if node.formula else None,
-        _factor_list(node.factors, reader),
-        ul(".tree")[[_node(child, reader) for child in node.children]] if node.children else None,
+        strong[_step_value(step.quantity, reader)],
+        span(".formula")[t.t(step.formula) if step.formula in FORMULAS else step.formula] if step.formula else None,
+        _step_factors(step.factors, reader),
+        ul(".tree")[[_step(child, reader) for child in step.children]] if step.children else None,
     ]
 
 
-def _step_name(name: str, reader: Reader) -> str:
-    return reader.t.t(STEPS[name]) if name in STEPS else name
+def _step_value(quantity: Quantity | None, reader: Reader) -> Node:
+    if quantity is None or quantity.unit not in UNITS:
+        return figure(quantity, reader.t)
+    unit = UNITS[quantity.unit]
+    return figure(quantity._replace(unit=reader.t.t(unit) if unit else "1"), reader.t)
 
 
-def _factor_list(factors: Iterable[Factor], reader: Reader) -> Node:
-    items = [_factor(factor, reader) for factor in factors]
-    return ul(".facts")[items] if items else None
+def _step_factors(factors: Sequence[Factor], reader: Reader) -> Node:
+    if not factors:
+        return None
+    title = reader.t.n("{count} factor", "{count} factors", len(factors))
+    return details[summary[title], ul(".facts")[[_factor(factor, reader) for factor in factors]]]
 
 
 def _factor(factor: Factor, reader: Reader) -> Element:
     t = reader.t
     linked = factor.source_url.startswith(("https://", "http://"))
     source: Node = a(href=factor.source_url, rel="noreferrer")[factor.source] if linked else factor.source
-    return li[_value(factor, reader), " · ", source, f" · {factor.year} · {t.t('licence:')} {factor.licence}"]
+    return li[code[factor.id], " · ", _value(factor, reader), " · ", source, f" · {factor.year} · {t.t('licence:')} {factor.licence}"]
 
 
 def _value(factor: Factor, reader: Reader) -> str:
@@ -201,7 +220,7 @@ def _total_page(overview: Overview, catalogue: Catalogue, reader: Reader) -> Fra
         ],
         div(".grid")[
             section(".c7")[h2[t.t("What adds up, by model")], _models_table(overview, reader)],
-            section(".c5")[h2[t.t("How each was obtained")], dl[_meanings(overview, reader)]],
+            section(".c5")[h2[t.t("How each was obtained")], dl(".spaced")[_meanings(overview, reader)]],
             section[
                 h2[t.t("How to read an interval")],
                 p[
@@ -254,10 +273,11 @@ def _meanings(overview: Overview, reader: Reader) -> list[Node]:
     t = reader.t
     return [
         [
-            dt[badge(status, t), " ", t.n("{count} call", "{count} calls", overview.statuses.get(status, 0))],
+            dt[badge(status, t), [" ", t.n("{count} call", "{count} calls", count)] if count else None],
             dd[t.t(meaning)],
         ]
         for status, meaning in MEANINGS.items()
+        for count in (overview.statuses.get(status, 0),)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mesure.i18n import mark
 from mesure.quantity import Status
 
-__all__ = ["ENVIRONMENTS", "MEANINGS", "NOTICES", "OUTCOMES", "STATUSES", "STEPS"]
+__all__ = ["ENVIRONMENTS", "MEANINGS", "NOTICES", "OUTCOMES", "STATUSES"]
 
 STATUSES: dict[Status, str] = {
     Status.MEASURED: mark("measured"),
@@ -39,13 +39,4 @@ NOTICES: dict[str, str] = {
         "Its prose is poor; messages and replies are not shown or kept."
     ),
     "demo-upstream": mark("Demonstration: these calls are real, answered by the provider you gave."),
-}
-
-#: Steps of a calculation, by their names in `mesure.impact`; a step without words shows its name.
-STEPS: dict[str, str] = {
-    "energy_wh": mark("Energy"),
-    "gwp_gco2eq": mark("CO₂e"),
-    "water_ml": mark("Water"),
-    "adpe_gsbeq": mark("Minerals"),
-    "pe_mj": mark("Primary energy"),
 }

@@ -1,0 +1,84 @@
+"""The method's own names and formulas, in words: those of `mesure.impact.explain`, which knows no language."""
+
+from __future__ import annotations
+
+from mesure.i18n import mark
+
+__all__ = ["FORMULAS", "STEPS", "UNITS", "WARNINGS"]
+
+#: Steps of a calculation; a step without words shows its name.
+STEPS: dict[str, str] = {
+    "energy_wh": mark("Energy"),
+    "gwp_gco2eq": mark("CO₂e"),
+    "water_ml": mark("Water"),
+    "adpe_gsbeq": mark("Minerals"),
+    "pe_mj": mark("Primary energy"),
+    "accelerator_energy_wh": mark("Energy of the accelerators"),
+    "processor_energy_wh": mark("Energy of the processor"),
+    "server_energy_wh": mark("Energy of the server"),
+    "host_share": mark("Rest of the server"),
+    "idle_reserve": mark("Machines kept ready"),
+    "pue": mark("Building: cooling and losses (PUE)"),
+    "fresh_input_tokens": mark("Tokens read"),
+    "cached_input_tokens": mark("Tokens already in cache"),
+    "output_tokens": mark("Tokens written"),
+    "fresh_wh": mark("Per token read"),
+    "cached_wh": mark("Per token already in cache"),
+    "output_wh": mark("Per token written"),
+    "fresh_input_wh": mark("Attention while reading"),
+    "input_output_wh": mark("Context read again while writing"),
+    "output_output_wh": mark("Answer read again while writing"),
+    "request_wh": mark("Per request"),
+    "image_wh": mark("Per image"),
+    "usage_gwp_gco2eq": mark("CO₂e of electricity"),
+    "embodied_gwp_gco2eq": mark("CO₂e of manufacture"),
+    "grid_intensity_gco2eq_per_kwh": mark("CO₂e of a kWh where it ran"),
+    "manufacture_gco2eq_per_kwh": mark("Manufacture of the machines, per kWh"),
+}
+
+#: Formulas that have French words; another one shows as the method states it.
+FORMULAS: frozenset[str] = frozenset(
+    {
+        mark("accelerator energy x host share x idle reserve x PUE"),
+        mark("sum of terms x what the call carries (roofline: memory, products, exchanges, host, power)"),
+        mark("counted"),
+        mark("assumed: not counted"),
+        mark("read by a sensor"),
+        mark("whole server / accelerators (or processor)"),
+        mark("machines kept ready / in use"),
+        mark("site / machines"),
+        mark("usage + embodied"),
+        mark("energy x grid intensity"),
+        mark("energy x manufacture per kWh"),
+        mark("yearly, location-based, of the zone or of the provider's default places"),
+        mark("manufacture of accelerator and server / (lifetime x utilisation) / power at the meter"),
+        mark("fresh input tokens x Wh per token"),
+        mark("cached input tokens x Wh per token"),
+        mark("output tokens x Wh per token"),
+        mark("fresh x input tokens x Wh (attention of prefill)"),
+        mark("input x output tokens x Wh (cache read while writing)"),
+        mark("output tokens squared x Wh (cache read while writing)"),
+        mark("Wh per request"),
+    }
+)
+
+#: Units that are words.
+UNITS: dict[str, str] = {"ratio": "", "tokens": mark("tokens"), "Wh per unit": mark("Wh each")}
+
+#: What a figure assumes, by the codes of `Impacts.warnings`.
+WARNINGS: dict[str, str] = {
+    "model_unknown": mark("The model is not in the catalogue: a wide default stands for it."),
+    "size_estimated": mark("The maker does not publish the size of this model: published estimates stand for it."),
+    "hardware_unknown": mark("The machines are not known: the usual ones stand for them."),
+    "load_unknown": mark("The load of the machines is not known: the usual loads stand for it."),
+    "zone_assumed": mark("The place is not stated: the provider's usual places stand for it."),
+    "zone_unknown": mark("The place is not known: the world's average stands for it."),
+    "zone_no_factor": mark("No sourced grid factor exists for this place: its CO₂e is unknown."),
+    "input_tokens_assumed": mark("Tokens read were not counted: a usual length stands for them."),
+    "output_tokens_assumed": mark("Tokens written were not counted: a usual length stands for them."),
+    "water_no_factor": mark("Water: no sourced factor yet, so it is unknown."),
+    "adpe_no_factor": mark("Minerals: no sourced factor yet, so they are unknown."),
+    "pe_no_factor": mark("Primary energy: no sourced factor yet, so it is unknown."),
+    "embodied_interval_not_validated": mark("The interval of manufacture is not validated by measurement."),
+    "interval_not_validated": mark("The interval is not validated by measurement."),
+}
