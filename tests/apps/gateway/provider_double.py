@@ -17,6 +17,7 @@ from typing import Any
 
 GOOD_KEY = "sk-test-0123456789abcdef"
 WORDS = ["Bon", "jour", ", votre", " colis", " arrive", " demain", " à", " 9 h", " 🙂", "."]
+FLOOD = 96 << 20
 PROMPT_TOKENS, CACHED, REASONING = 120, 32, 4
 
 
@@ -39,6 +40,7 @@ class ProviderDouble:
     seen: list[Seen] = field(default_factory=list)
     cut: int = 0
     port: int = 0
+    flooded: int = 0
 
     def __enter__(self) -> ProviderDouble:
         ready = threading.Event()
@@ -82,7 +84,7 @@ class ProviderDouble:
         try:
             while request := await read_http(reader):
                 self.seen.append(request)
-                await self._answer(request, Writer(writer, reader))
+                await self._answer(request, Writer(writer, reader, request.method))
         except (ConnectionError, asyncio.IncompleteReadError):
             self.cut += 1
         except Close:
@@ -101,11 +103,22 @@ class ProviderDouble:
             await out.json(200, {"headers": request.headers, "path": request.path}, {"x-seen": str(request.headers)})
         elif path == "/v1/bytes":
             await out.raw(200, bytes(range(256)) * 64, {"content-type": "application/octet-stream"})
+        elif path == "/v1/flood":
+            await self._flood(out)
         elif path == "/v1/images/generations":
             usage = {"input_tokens": 12, "output_tokens": 4160, "total_tokens": 4172}
             await out.json(200, {"created": 1, "data": [{"b64_json": "aGk="}, {"b64_json": "aGk="}], "usage": usage})
         else:
             await self._model_call(path, request, out)
+
+    async def _flood(self, out: Writer) -> None:
+        """More than all socket buffers together hold; `flooded` tells how much of it was taken."""
+        await out.head(200, {"content-length": str(FLOOD), "content-type": "application/octet-stream"})
+        self.flooded = 0
+        while self.flooded < FLOOD:
+            out.writer.write(b"f" * 65_536)
+            await out.writer.drain()
+            self.flooded += 65_536
 
     async def _model_call(self, path: str, request: Seen, out: Writer) -> None:
         if request.headers.get("authorization") != f"Bearer {GOOD_KEY}":
@@ -149,8 +162,8 @@ async def read_http(reader: asyncio.StreamReader) -> Seen | None:
 
 
 class Writer:
-    def __init__(self, writer: asyncio.StreamWriter, reader: asyncio.StreamReader) -> None:
-        self.writer, self.reader = writer, reader
+    def __init__(self, writer: asyncio.StreamWriter, reader: asyncio.StreamReader, method: str) -> None:
+        self.writer, self.reader, self.method = writer, reader, method
 
     async def head(self, status: int, headers: dict[str, str]) -> None:
         lines = [f"HTTP/1.1 {status} Whatever", "x-request-id: req-1", *(f"{k}: {v}" for k, v in headers.items())]
@@ -158,7 +171,8 @@ class Writer:
 
     async def raw(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         await self.head(status, {"content-length": str(len(body)), **headers})
-        self.writer.write(body)
+        if self.method != "HEAD":
+            self.writer.write(body)
         await self.writer.drain()
 
     async def json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
@@ -349,7 +363,7 @@ async def paced_stream(out: Writer, body: dict[str, Any], chat: bool) -> None:
     await out.start_stream()
     for event in events(body, chat):
         await out.chunk(event)
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.12)
     await out.end_stream()
 
 
@@ -359,11 +373,11 @@ async def hang(out: Writer, body: dict[str, Any], chat: bool) -> None:
 
 async def gzipped(out: Writer, body: dict[str, Any], chat: bool) -> None:
     if not body.get("stream"):
-        data = gzip.compress(json.dumps(whole(body, chat)).encode())
+        data = gzip.compress(json.dumps(whole(body, chat)).encode(), mtime=0)
         await out.raw(200, data, {"content-type": "application/json", "content-encoding": "gzip"})
         return
     await out.start_stream({"content-encoding": "gzip"})
-    data = gzip.compress(b"".join(events(body, chat)))
+    data = gzip.compress(b"".join(events(body, chat)), mtime=0)
     for at in range(0, len(data), 50):
         await out.chunk(data[at : at + 50])
     await out.end_stream()
@@ -373,13 +387,6 @@ async def large(out: Writer, body: dict[str, Any], chat: bool) -> None:
     answer = whole(body, chat, ["x" * 300_000])
     answer["usage"]["completion_tokens"] = 77
     await out.json(200, answer)
-
-
-async def long_stream(out: Writer, body: dict[str, Any], chat: bool) -> None:
-    await out.start_stream()
-    for event in events(body, chat, ["word " * 40] * 4000):
-        await out.chunk(event)
-    await out.end_stream()
 
 
 async def no_usage(out: Writer, body: dict[str, Any], chat: bool) -> None:
@@ -427,7 +434,6 @@ SCENES = {
     "hang": hang,
     "gzipped": gzipped,
     "large": large,
-    "long-stream": long_stream,
     "no-usage": no_usage,
     "huge-line": huge_line,
     "not-text": not_text,

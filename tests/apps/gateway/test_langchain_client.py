@@ -12,9 +12,10 @@ from provider_double import GOOD_KEY, WORDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Running
     from langchain_openai import ChatOpenAI
     from provider_double import ProviderDouble
+
+    from conftest import Running
 
 
 @pytest.fixture(autouse=True)

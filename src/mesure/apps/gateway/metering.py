@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mesure.meter.sensors import CallMeter
     from mesure.record import Outcome, Sink
 
-__all__ = ["CallMetering", "Metering"]
+__all__ = ["CallMetering", "Metering", "place_of"]
 
 log = logging.getLogger("mesure.gateway")
 
@@ -38,6 +38,10 @@ _HEAD = 4 << 10
 _TAIL = 64 << 10
 _LIVE_EVERY_S = 1.0
 _MOST_SPANS = 10_000
+#: A provider that refuses a request (4xx) ran no model for it, nor did one that was never reached: a known zero.
+_NOTHING_RAN = {"input_tokens": 0, "output_tokens": 0, "tokens_reported": False}
+_MAY_HAVE_RUN = (408, 499)
+_UNREACHED = "provider_unreachable"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,12 +67,11 @@ class Metering:
         self._spans: dict[tuple[str, str], None] = {}
 
     def failed(self, step: str, error: Exception) -> None:
-        """Count a failure of metering; log the 1st, 10th, 100th... Only its kind and place: a message may hold content."""
+        """Count a failure; log the 1st, 10th, 100th... by kind and place alone: a message may hold content."""
         self.failures[step] += 1
         if str(self.failures[step]).strip("0") != "1":
             return
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        log.warning("Metering failed at %s: %s (%s:%s)", step, type(error).__name__, place.filename, place.lineno)
+        log.warning("Metering failed at %s: %s (%s)", step, type(error).__name__, place_of(error))
 
     def span_is_new(self, trace: tuple[str, str]) -> bool:
         """Whether no call without a response id came under this span yet: two such must not be taken for one."""
@@ -78,6 +81,12 @@ class Metering:
             del self._spans[next(iter(self._spans))]
         self._spans[trace] = None
         return True
+
+
+def place_of(error: Exception) -> str:
+    """File and line where it was raised: what may be logged of an error whose message may hold content."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{place.filename}:{place.lineno}"
 
 
 def _key(folder: Path) -> bytes:
@@ -183,6 +192,8 @@ class CallMetering:
         self._fields["http_status"] = answer.status
         if answer.status >= 400:
             self._fields.update(openai.error_facts(plain))
+            if answer.status < 500 and answer.status not in _MAY_HAVE_RUN:
+                self._fields.update(_NOTHING_RAN)
             self.finish("error")
             return self._own_headers() if self.route.ai_call else []
         facts = openai.answer_facts(self.route.operation, plain)
@@ -310,6 +321,8 @@ class CallMetering:
             self._fields.update(openai.tail_facts(self._head, self._tail))
         if error_type is not None:
             self._fields["error_type"] = error_type
+            if error_type == _UNREACHED:
+                self._fields.update(_NOTHING_RAN)
         if http_status is not None:
             self._fields["http_status"] = http_status
         if self.route.ai_call or self._fields.get("tokens_reported"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from mesure.apps.gateway import refusals
 from mesure.apps.gateway.headers import WITHHELD
+from mesure.apps.gateway.metering import place_of
 from mesure.apps.gateway.upstream import Answer, BrokenOff
 from mesure.meter.wires.bodies import readable
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from mesure.record import Outcome
 
 __all__ = ["ClientLeft", "Relay", "whole_body"]
+
+log = logging.getLogger("mesure.gateway")
 
 #: Most calls of a fast provider end sooner: watching for the client's departure costs a task, saved until then.
 _UNWATCHED_S = 0.05
@@ -82,7 +86,7 @@ class Relay:
     `status` is the provider's HTTP status, 0 until it answers.
     """
 
-    __slots__ = ("_call", "_hold", "_key", "_method", "_send", "status")
+    __slots__ = ("_call", "_hold", "_key", "_method", "_send", "_started", "status")
 
     def __init__(self, call: CallMetering, method: str, send: Send, hold: int) -> None:
         self._call = call
@@ -90,6 +94,7 @@ class Relay:
         self._send = send
         self._hold = hold
         self._key = call.route.provider.key.encode()
+        self._started = False
         self.status = 0
 
     async def run(self, upstreams: Upstreams, request: Request, body: bytes, receive: Receive) -> Outcome:
@@ -119,6 +124,13 @@ class Relay:
         except OSError:  # what servers may raise from send() once the client is gone
             call.finish(call.left())
             return call.left()
+        except Exception as error:  # noqa: BLE001  (told by kind and place only: a message may hold content)
+            failure = refusals.unexpected()
+            call.finish("error", failure.code)
+            log.error("The gateway failed on a call: %s (%s)", type(error).__name__, place_of(error))
+            if self._started:
+                return "truncated"
+            raise failure from None
         finally:
             call.finish("cancelled")  # nothing when it is booked already
             departure.close()
@@ -186,6 +198,7 @@ class Relay:
         sent = answer.headers + headers
         if length is not None:
             sent.append((b"content-length", str(length).encode()))
+        self._started = True
         await self._send({"type": "http.response.start", "status": answer.status, "headers": sent})
 
     async def _more(self, body: bytes) -> None:
