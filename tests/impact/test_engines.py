@@ -1,0 +1,179 @@
+"""One implementation: floats, NumPy and Narwhals over DuckDB agree to 1e-12, rows in = rows out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import duckdb
+import narwhals as nw
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mesure.impact import Coefficients, Deployment, ModelCard, coefficient_row, formulas, resolve
+from mesure.impact.engines import numpy_engine
+
+TEXT = ("operation", "status", "energy_scope")
+TOKENS = st.none() | st.integers(0, 10_000_000)
+AMOUNT = st.none() | st.floats(0, 1e6)
+
+
+def deployments() -> dict[str, Coefficients]:
+    """Known and unknown models, zones with and without a factor, every modality."""
+    return {
+        "closed": resolve("gpt-4o", provider="openai", zone="FRA"),
+        "unknown": resolve("never-heard-of", zone="DEU"),
+        "no-zone-factor": resolve("qwen3-8b", zone="XXX"),
+        "local": resolve("gemma-3-270m", provider="local"),
+        "own": resolve("llama-3.1-8b", zone="SWE", deployment=Deployment(gpu="H100", n_gpus=1, batch=32)),
+        "image": resolve("flux.1-dev", zone="USA"),
+        "video": resolve("cogvideox-2b", zone="USA", deployment=Deployment(gpu="B200", n_gpus=2)),
+        "speech": resolve("whisper-large-v3", zone="GBR"),
+        "card": resolve("mine", card=ModelCard(total_params_b=100, active_params_b=10, architecture="moe"), zone="JPN"),
+    }
+
+
+@st.composite
+def events(draw: st.DrawFn) -> dict[str, Any]:
+    read, width = draw(TOKENS), draw(st.none() | st.integers(1, 4096))
+    energy = draw(AMOUNT)
+    return {
+        "calls_count": draw(st.integers(1, 10**6)),
+        "operation": draw(
+            st.none() | st.sampled_from(["chat", "embeddings", "image", "video", "transcription", "training"])
+        ),
+        "status": draw(st.sampled_from(["ok", "error"])),
+        "http_status": draw(st.none() | st.sampled_from([200, 400, 429, 500])),
+        "input_tokens": read,
+        "cached_input_tokens": draw(st.none() | st.integers(0, read or 0)),
+        "output_tokens": draw(TOKENS),
+        "images_count": draw(st.none() | st.integers(0, 100)),
+        "image_width": width,
+        "image_height": draw(st.none() | st.integers(1, 4096)),
+        "image_steps": draw(st.none() | st.integers(0, 200)),
+        "video_frames": draw(st.none() | st.integers(0, 1000)),
+        "audio_seconds": draw(AMOUNT),
+        "energy_j": energy,
+        "energy_low_j": draw(st.none() | st.just(energy)),
+        "energy_high_j": None if energy is None else energy * 1.5,
+        "energy_scope": draw(st.none() | st.sampled_from(["process", "cpu", "accelerator", "server"])),
+    }
+
+
+def as_float(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def on_floats(rows: list[dict[str, Any]], row: dict[str, float]) -> dict[str, list[float]]:
+    found = [formulas.impacts(formulas.event_columns(facts), row) for facts in rows]
+    return {name: [as_float(one[name]) for one in found] for name in formulas.OUTPUTS}
+
+
+def on_numpy(rows: list[dict[str, Any]], row: dict[str, float]) -> dict[str, list[float]]:
+    facts = {
+        name: np.array([one[name] for one in rows], dtype=object)
+        if name in TEXT
+        else np.array([as_float(one[name]) for one in rows])
+        for name in formulas.FACTS
+    }
+    found = formulas.impacts(formulas.event_columns(facts, numpy_engine()), row, numpy_engine())
+    return {name: np.broadcast_to(found[name], len(rows)).tolist() for name in formulas.OUTPUTS}
+
+
+def on_duckdb(rows: list[dict[str, Any]], keys: list[str], tables: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
+    """Events joined with their coefficients by key, in the order of the rows."""
+    connection = duckdb.connect()
+    integers = ("calls_count", "http_status", "input_tokens", "cached_input_tokens", "output_tokens", "images_count")
+    types = {name: "VARCHAR" if name in TEXT else "BIGINT" if name in integers else "DOUBLE" for name in formulas.FACTS}
+    connection.execute(f"create table e (i integer, m varchar, {', '.join(f'{n} {t}' for n, t in types.items())})")
+    connection.executemany(
+        f"insert into e values ({', '.join('?' * (len(types) + 2))})",
+        [
+            [i, key, *(facts[name] for name in formulas.FACTS)]
+            for i, (facts, key) in enumerate(zip(rows, keys, strict=True))
+        ],
+    )
+    columns = formulas.COEFFICIENT_COLUMNS
+    connection.execute(f"create table k (m varchar, {', '.join(f'{name} double' for name in columns)})")
+    connection.executemany(
+        f"insert into k values ({', '.join('?' * (len(columns) + 1))})",
+        [[key, *(row[name] for name in columns)] for key, row in tables.items()],
+    )
+    joined = connection.sql("select e.*, k.* exclude (m) from e left join k using (m)")
+    result = formulas.with_impacts(nw.from_native(joined)).to_native()
+    names = result.columns
+    found = [dict(zip(names, values, strict=True)) for values in result.fetchall()]
+    connection.close()
+    return sorted(found, key=lambda one: one["i"])
+
+
+def agree(found: float, expected: float) -> bool:
+    if math.isnan(expected) or math.isnan(found):
+        return math.isnan(expected) and math.isnan(found)
+    return math.isclose(found, expected, rel_tol=1e-12, abs_tol=0.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(events(), min_size=1, max_size=20), st.sampled_from(sorted(deployments())))
+def test_numpy_agrees_with_floats(rows: list[dict[str, Any]], key: str) -> None:
+    row = coefficient_row(deployments()[key])
+    floats, arrays = on_floats(rows, row), on_numpy(rows, row)
+    for name in formulas.OUTPUTS:
+        assert len(arrays[name]) == len(rows)
+        for found, expected in zip(arrays[name], floats[name], strict=True):
+            assert agree(found, expected), (name, found, expected)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.lists(st.tuples(events(), st.sampled_from(sorted(deployments()))), min_size=30, max_size=60))
+def test_duckdb_agrees_with_floats(drawn: list[tuple[dict[str, Any], str]]) -> None:
+    tables = {key: coefficient_row(one) for key, one in deployments().items()}
+    rows, keys = [facts for facts, _ in drawn], [key for _, key in drawn]
+    found = on_duckdb(rows, keys, tables)
+    assert len(found) == len(rows)
+    for facts, key, one in zip(rows, keys, found, strict=True):
+        expected = formulas.impacts(formulas.event_columns(facts), tables[key])
+        for name in formulas.OUTPUTS:
+            assert agree(as_float(one[name]), as_float(expected[name])), (name, key, facts)
+
+
+def plain(**facts: Any) -> dict[str, Any]:
+    return dict.fromkeys(formulas.FACTS) | {"calls_count": 1, "operation": "chat", "status": "ok"} | facts
+
+
+def test_a_row_without_coefficients_stays_and_is_unknown() -> None:
+    found = on_duckdb([plain(input_tokens=10)], ["nobody"], {"somebody": coefficient_row(resolve("qwen3-8b"))})
+    assert len(found) == 1
+    assert found[0]["energy_wh_mid"] is None
+    assert found[0]["input_tokens"] == 10
+
+
+def test_the_frame_keeps_its_own_columns_and_gains_the_outputs() -> None:
+    key = {"m": coefficient_row(resolve("qwen3-8b", zone="FRA"))}
+    [found] = on_duckdb([plain(input_tokens=10, output_tokens=10)], ["m"], key)
+    assert set(formulas.FACTS) <= set(found)
+    assert set(formulas.OUTPUTS) <= set(found)
+    assert not any(name.startswith("e_") for name in found)
+
+
+@pytest.mark.parametrize("key", sorted(deployments()))
+def test_the_row_holds_exactly_the_columns_formulas_read(key: str) -> None:
+    row = coefficient_row(deployments()[key])
+    assert tuple(row) == formulas.COEFFICIENT_COLUMNS
+    assert all(isinstance(value, float) and math.isfinite(value) and value >= 0.0 for value in row.values())
+    assert tuple(formulas.event_columns(plain())) == formulas.EVENT_COLUMNS
+
+
+@settings(max_examples=150, deadline=None)
+@given(events(), st.sampled_from(sorted(deployments())))
+def test_intervals_are_ordered_and_finite(facts: dict[str, Any], key: str) -> None:
+    row = coefficient_row(deployments()[key])
+    found = formulas.impacts(formulas.event_columns(facts), row)
+    for name in formulas.OUTPUTS:
+        if name.endswith("_mid") and found[name] is not None:
+            stem = name.removesuffix("_mid")
+            low, mid, high = found[f"{stem}_low"], found[name], found[f"{stem}_high"]
+            assert 0.0 <= low <= mid * (1 + 1e-12), (name, facts)
+            assert mid <= high * (1 + 1e-12) < math.inf, (name, facts)
