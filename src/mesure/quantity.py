@@ -22,6 +22,7 @@ __all__ = [
     "add_independent",
     "add_shared",
     "exact",
+    "has_prefixes",
     "multiply_independent",
     "ratio",
     "shown",
@@ -222,6 +223,11 @@ _PREFIXED: dict[str, tuple[tuple[float, str], ...]] = {
     "mL": ((1e-3, "µL"), (1.0, "mL"), (1e3, "L"), (1e6, "m³")),
     "MJ": ((1e-6, "J"), (1e-3, "kJ"), (1.0, "MJ"), (1e3, "GJ"), (1e6, "TJ")),
 }
+
+
+def has_prefixes(unit: str) -> bool:
+    """Whether `shown` may print this unit with another prefix."""
+    return unit in _PREFIXED
 
 
 def shown(quantity: Quantity) -> Shown:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_MARKS = {"ok": "ok", "warning": "warning", "problem": "problem"}
+_LEVELS = {"ok": mark("ok"), "warning": mark("warning"), "problem": mark("problem")}
 
 
 @click.command(
@@ -49,7 +49,7 @@ def command(ctx: click.Context, /, config: str | None, data: str | None, port: i
 
 
 def _say(voice: Voice, finding: Finding) -> None:
-    level = voice.t(_MARKS[finding.level])
+    level = voice.t(_LEVELS[finding.level])
     voice.say(f"{level:<10} {finding.name:<10} {_text(voice, finding.what, finding)}")
     if finding.action:
         voice.say(f"{'':<21} -> {_text(voice, finding.action, finding)}")

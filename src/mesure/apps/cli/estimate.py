@@ -55,7 +55,7 @@ def _rows(voice: Voice, impacts: Impacts) -> list[tuple[str, str, str]]:
     for quantity, msgid in NAMES.items():
         rows.append((voice.t(msgid), *_figure(voice, getattr(impacts, quantity))))
         if quantity == "gwp_gco2eq" and impacts.gwp_gco2eq is not None:
-            for phase, words in ((impacts.usage, "use"), (impacts.embodied, "manufacture")):
+            for phase, words in ((impacts.usage, mark("use")), (impacts.embodied, mark("manufacture"))):
                 figure, _ = _figure(voice, phase.gwp_gco2eq)
                 rows.append((f"  {voice.t(words)}", f"  {figure}", ""))
     return rows

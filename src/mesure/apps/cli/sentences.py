@@ -6,66 +6,180 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from mesure.i18n import mark
+
 if TYPE_CHECKING:
     from mesure.i18n import Translator
 
-__all__ = ["in_language", "patterns"]
+__all__ = ["foreseen", "in_language"]
 
-#: Patterns with values in them; a sentence without is its own msgid. A test finds what is missing here.
+#: Patterns with values in them. A test finds the sentences that are missing here.
 _WITH_VALUES = (
-    "[{name}] must be a table",
-    "Write its settings under [{name}]",
-    "Write [{name}.<name>]",
-    "{name} must be {kind}",
-    "{name} must be a finite number, at least {least}",
-    "{name} must be a finite number, zero or more",
-    "{name} must be a finite number above 0",
-    "This Mesure reads configuration version {version}",
-    "The configuration file cannot be read: {reason}",
-    "{file} is not valid TOML: {reason}",
-    "providers.{name}.base_url must be an http or https address",
-    "providers.{name}.deployment names no [deployments] table",
-    "providers.{name} has no base_url",
-    "The key of providers.{name} holds characters that no header can carry",
-    "The environment variable of providers.{name}.api_key_env is not set",
-    "Add [deployments.{name}]",
-    "The address cannot be listened on: {reason}",
-    "Table {table}, line {line}, column {column}: {reason}",
-    "Use one of: {names}",
-    "The spool folder cannot be used: {reason}",
-    "Other writers were first {count} times in a row",
-    "The ledger could not be {done}: {reason}",
-    "Line {line} is longer than {size} bytes",
-    "The compressed file is damaged: {reason}",
-    "The file cannot be read: {reason}",
-    "The header line cannot be read: {reason}",
-    "The row cannot be read: {reason}",
-    "The row has {cells} cells where the header has {columns}",
-    "Its columns are: {columns}",
-    "This text is longer than {size} characters: it is no name",
-    "No column is known to hold {name}",
-    "Name it with --map {name}=COLUMN",
-    "This number is written with a {mark}, and could be read in two ways",
-    "Say --decimal {mark}, or write numbers without thousands marks",
-    "This time does not exist in {zone}: the clock change skipped it",
-    "This is not a time written as {way}",
-    "Correct it, or say how times are written with --dates {ways}",
-    "{name} has no time zone",
-    "{name} is not a time",
-    "{name} is not one Mesure knows",
-    "{part} is part of {whole} and cannot exceed it",
-    "Add {part} into {whole} before recording",
-    "A factor has no {name}",
+    mark("[{name}] must be a table"),
+    mark("Write its settings under [{name}]"),
+    mark("Write [{name}.<name>]"),
+    mark("{name} must be {kind}"),
+    mark("{name} must be a finite number, at least {least}"),
+    mark("{name} must be a finite number, zero or more"),
+    mark("{name} must be a finite number above 0"),
+    mark("This Mesure reads configuration version {version}"),
+    mark("The configuration file cannot be read: {reason}"),
+    mark("{file} is not valid TOML: {reason}"),
+    mark("providers.{name}.base_url must be an http or https address"),
+    mark("providers.{name}.deployment names no [deployments] table"),
+    mark("providers.{name} has no base_url"),
+    mark("The key of providers.{name} holds characters that no header can carry"),
+    mark("The environment variable of providers.{name}.api_key_env is not set"),
+    mark("Check for a line break or a space around it"),
+    mark("Set it to the provider's key, or remove api_key_env to pass the clients' own keys on"),
+    mark("Add [deployments.{name}]"),
+    mark("The address cannot be listened on: {reason}"),
+    mark("Use one of: {names}"),
+    mark("The spool folder cannot be used: {reason}"),
+    mark("Other writers were first {count} times in a row"),
+    mark("The ledger could not be {done}: {reason}"),
+    mark("Line {line} is longer than {size} bytes"),
+    mark("The compressed file is damaged: {reason}"),
+    mark("The file cannot be read: {reason}"),
+    mark("The header line cannot be read: {reason}"),
+    mark("The row cannot be read: {reason}"),
+    mark("The row has {cells} cells where the header has {columns}"),
+    mark("Its columns are: {columns}"),
+    mark("This text is longer than {size} characters: it is no name"),
+    mark("No column is known to hold {name}"),
+    mark("Name it with --map {name}=COLUMN"),
+    mark("This number is written with a {mark}, and could be read in two ways"),
+    mark("Say --decimal {option}, or write numbers without thousands marks"),
+    mark("This time does not exist in {zone}: the clock change skipped it"),
+    mark("This is not a time written as {way}"),
+    mark("Correct it, or say how times are written with --dates {ways}"),
+    mark("{name} has no time zone"),
+    mark("{name} is not a time"),
+    mark("{name} is not one Mesure knows"),
+    mark("{part} is part of {whole} and cannot exceed it"),
+    mark("Add {part} into {whole} before recording"),
+)
+
+#: Sentences that are their own msgids, and words that stand as values in others.
+_PLAIN = (
+    mark("A provider's name is part of its path /providers/<name>/"),
+    mark("A usage event has no such field"),
+    mark("A user must be a pseudonym, and this looks like an address"),
+    mark("A value on the command line cannot be used"),
+    mark("A model cannot have more active parameters than parameters"),
+    mark("Another Mesure already commits this data folder"),
+    mark("Check free space, rights and disk of the folder; what is in the spool is kept and written later"),
+    mark("Check its permissions"),
+    mark("Check the id and --data; a new call is in the ledger after some seconds"),
+    mark("Check the path given and its permissions"),
+    mark("Check the path given"),
+    mark("Check the path"),
+    mark("Check the two figures"),
+    mark("Choose a free port"),
+    mark("Choose another host or port"),
+    mark("Correct it, or leave it out when it is unknown"),
+    mark("Correct it, or leave it out when unknown"),
+    mark("Correct it, or leave it out"),
+    mark("Correct it, or map another column"),
+    mark("Correct it"),
+    mark("Correct its value"),
+    mark("Correct the file at that place"),
+    mark("Correct the line, or leave it out"),
+    mark("Export one call per line, without texts"),
+    mark("Fetch or export it again"),
+    mark("Fill it in, or leave the row out"),
+    mark("Give a UTC offset, as in +00:00"),
+    mark("Give it once"),
+    mark("Give the provider's address, with /v1 if it has one"),
+    mark("Install it with: pip install 'mesure[server,local]'"),
+    mark("Keep `default = true` on one of them"),
+    mark("Make it writable for this user, or choose another data folder"),
+    mark("Map a column that holds names; texts of calls are never imported"),
+    mark("Measure its energy, or name an accelerator that has them"),
+    mark("Mesure listens on loopback only: without accounts, anybody on the network could read and use it"),
+    mark("Name a model, or an event with --event, one of the two"),
+    mark("Name the time zone of the file with --timezone"),
+    mark("Only one provider can serve the bare /v1/ paths"),
+    mark("Quote cells that hold the delimiter"),
+    mark("Remove it, or see docs/configuration.md for the settings"),
+    mark("Rename one in the header line"),
+    mark("Replace it with a number or a keyed hash before the import"),
+    mark("Save it as UTF-8"),
+    mark("Save the file again as CSV, or name its --delimiter"),
+    mark("See mesure --help"),
+    mark("See the command's --help"),
+    mark("Something is missing on the command line"),
+    mark("Start it with a header line"),
+    mark("Stop what uses it, or choose another with --port"),
+    mark("The command line cannot be read"),
+    mark("The configuration file does not exist"),
+    mark("The file has no such column"),
+    mark("The file is empty, or its first line is"),
+    mark("The file is in UTF-16"),
+    mark("The ledger holds no such event"),
+    mark("The port is already in use"),
+    mark("The row has no time"),
+    mark("The row is not UTF-8 text"),
+    mark("The row is not a JSON object"),
+    mark("The seller publishes no power, memory, bandwidth or rate for this accelerator, so it cannot be modelled"),
+    mark("There is no such command"),
+    mark("There is no such option"),
+    mark("This accelerator is not in the catalogue"),
+    mark("This command needs a package that is not installed"),
+    mark("This field is given twice, or without a value"),
+    mark("This grid zone has no factor in the catalogue"),
+    mark("This is not a date"),
+    mark("This is not a file that can be read"),
+    mark("This is not a number"),
+    mark("This is not a time zone"),
+    mark("This machine shows no energy counter of its processor (usual on a virtual machine)"),
+    mark("This must be a whole number"),
+    mark("This must be true or false"),
+    mark("This precision is not one Mesure knows"),
+    mark("This setting does not exist"),
+    mark("This time lies before 1970"),
+    mark("Try again; if it goes on, look for a program that writes to this table without pause"),
+    mark("Two columns have the same name"),
+    mark("Upgrade Mesure, or rewrite the file for this version"),
+    mark("Use 127.0.0.1, and put your own authenticating proxy in front to share it"),
+    mark("Use a field of the list, or labels.<name>"),
+    mark("Use a name such as Europe/Paris"),
+    mark("Use an ISO 3166-1 alpha-3 code, or a listed zone"),
+    mark("Use letters, digits, dot, dash and underscore only"),
+    mark("Use one of these ids"),
+    mark("Use the one that runs, stop it first, or give this one another data folder"),
+    mark("Write it as 2026-11-22"),
+    mark("Write it in ISO 8601, with its offset"),
+    mark("a whole number"),
+    mark("a number"),
+    mark("true or false"),
+    mark("a text"),
+    mark("a list of texts"),
+    mark("comma"),
+    mark("point"),
+    mark("organisation.timezone is not a time zone"),
+    mark("server.port must lie between 0 and 65535"),
+    mark("compacted"),
+    mark("vacuumed"),
+    mark("opened"),
+    mark("read"),
+    mark("written"),
 )
 
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
 
 
 @lru_cache
-def patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Each pattern as a regular expression, the most literal first."""
     ordered = sorted(_WITH_VALUES, key=lambda text: len(re.sub(r"\{\w+\}", "", text)), reverse=True)
     return tuple((text, re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+)", re.escape(text)), re.DOTALL)) for text in ordered)
+
+
+def foreseen(text: str) -> bool:
+    """Whether a sentence can be told in every language."""
+    bare = text.rstrip(".")
+    return bare in _PLAIN or any(pattern.fullmatch(bare) for _, pattern in _patterns())
 
 
 def in_language(text: str, translator: Translator) -> str:
@@ -73,7 +187,15 @@ def in_language(text: str, translator: Translator) -> str:
     if translator.language == "en":
         return text
     bare = text.rstrip(".")
-    for msgid, pattern in patterns():
+    for msgid, pattern in _patterns():
         if found := pattern.fullmatch(bare):
-            return translator.t(msgid, **{name: translator.t(value) for name, value in found.groupdict().items()})
+            return translator.t(msgid, **{n: _value(n, value, translator) for n, value in found.groupdict().items()})
     return translator.t(bare)
+
+
+#: Values that are words; the others are names and numbers, which stay as they are.
+_WORDS = frozenset({"kind", "mark", "done", "reason"})
+
+
+def _value(name: str, value: str, translator: Translator) -> str:
+    return translator.t(value) if name in _WORDS else value

@@ -7,6 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.apps.cli.words import NAMES, STATUSES
+from mesure.quantity import has_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from mesure.apps.cli.voice import Voice
     from mesure.catalogue import Factor
     from mesure.impact.explain import Explanation, Node
+    from mesure.quantity import Quantity
 
 __all__ = ["drawn", "sources"]
 
@@ -44,7 +46,7 @@ def drawn(voice: Voice, explanation: Explanation) -> Iterator[str]:
 def _lines(
     voice: Voice, node: Node, numbers: Mapping[str, int], seen: set[str], branch: str, trunk: str
 ) -> Iterator[_Line]:
-    value = voice.t("unknown") if node.quantity is None else str(voice.translator.quantity(node.quantity))
+    value = _figure(voice, node.quantity)
     status = "" if node.quantity is None else voice.t(STATUSES[node.quantity.status])
     name = branch + (voice.t(NAMES[node.name]) if node.name in NAMES else node.name)
     if node.name in seen:
@@ -52,7 +54,7 @@ def _lines(
         return
     seen.add(node.name)
     bar = trunk + ("│  " if node.children else "   ")
-    below = [f"{bar}= {node.formula}"]
+    below = [f"{bar}= {voice.t(node.formula)}"]
     if node.factors:
         cited = voice.t("sources {numbers}", numbers=_ranges(sorted({numbers[f.id] for f in node.factors})))
         below.append(f"{bar}  {cited}")
@@ -62,6 +64,16 @@ def _lines(
         yield from _lines(
             voice, child, numbers, seen, trunk + ("└─ " if last else "├─ "), trunk + ("   " if last else "│  ")
         )
+
+
+def _figure(voice: Voice, quantity: Quantity | None) -> str:
+    """As on the pages, but for the very small coefficients of a formula: those keep their powers of ten."""
+    if quantity is None:
+        return voice.t("unknown")
+    if 0.0 < quantity.mid < 1e-4 and not has_prefixes(quantity.unit):
+        low, mid, high = (f"{value:.2g}" for value in quantity[:3])
+        return f"{mid} {quantity.unit} [{low}–{high}]"
+    return str(voice.translator.quantity(quantity))
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -52,7 +52,7 @@ def announce(voice: Voice, settings: Settings, url: str) -> None:
     base = f"{url}v1"
     default = next((name for name, provider in settings.providers.items() if provider.default), None)
     paths = {name: f"{url}providers/{name}" for name in settings.providers}
-    voice.emit({"url": url, "base_url": base, "default_provider": default, "providers": paths})
+    voice.emit({"url": url, "base_url": base, "default_provider": default, "providers": paths}, indent=None)
     voice.say(voice.t("Mesure is running: {url}", url=url))
     if default:
         voice.say(voice.t("Point an app at it by setting this, and nothing else (calls go to {name}):", name=default))

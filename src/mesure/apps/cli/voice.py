@@ -79,10 +79,10 @@ class Voice:
         if not self.json:
             click.echo(text, err=True)
 
-    def emit(self, data: Any) -> None:
-        """The result for a program, in JSON mode only."""
+    def emit(self, data: Any, *, indent: int | None = 2) -> None:
+        """The result for a program, in JSON mode only; one line a step with `indent=None`."""
         if self.json:
-            click.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
+            click.echo(json.dumps(data, ensure_ascii=False, indent=indent, default=str))
 
     def sentence(self, text: str) -> str:
         """A sentence of a lower room, which speaks English, in this language."""
