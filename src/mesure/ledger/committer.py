@@ -206,7 +206,7 @@ class Committer:
         while not self._stopping:
             more = self._guarded("spool", self._tail)
             with self._wake:
-                if not more and not self._stopping:
+                if not self._stopping and (not more or self._room() <= 0):
                     self._wake.wait(_POLL_S)
 
     def _guarded(self, what: str, step: Callable[[], bool]) -> bool:
@@ -223,21 +223,25 @@ class Committer:
         return done
 
     def _tail(self) -> bool:
-        """Read further in each segment; True when there is more to read at once. Memory stays bounded."""
+        """Read further in each segment; True when there may be more to read. Memory stays bounded."""
         self._find_segments(new=True)
         more = False
         for segment in list(self._segments.values()):
-            room = 2 * self.settings.commit_events - len(self._pending)
-            if room <= 0:
-                return False
+            limit = min(self._room(), _READ_AT_ONCE)
+            if limit <= 0:
+                return True
             segment.check_finished()
             bad = segment.damaged + segment.torn
-            found = segment.read(min(room, _READ_AT_ONCE))
-            more = more or len(found) == min(room, _READ_AT_ONCE)
+            found = segment.read(limit)
+            more = more or len(found) == limit
             if segment.damaged + segment.torn > bad:
                 log.warning("Spool: %s holds damaged or cut lines; they are counted and left out.", segment.name)
             self._see(segment, [_Pending(segment.name, end, event, time.monotonic()) for end, event in found])
         return more
+
+    def _room(self) -> int:
+        """How many more events may wait for a commit."""
+        return 2 * self.settings.commit_events - len(self._pending)
 
     def _find_segments(self, *, new: bool) -> None:
         for path in find_segments(self.folder):

@@ -7,6 +7,7 @@ from zlib import crc32
 
 import orjson
 
+from mesure.errors import InvalidValue
 from mesure.record import UsageEvent
 
 __all__ = ["MAX_LINE_BYTES", "DamagedLine", "decode", "encode"]
@@ -37,7 +38,7 @@ def decode(line: bytes) -> UsageEvent:
         if int(line[:8], 16) != crc32(payload) or line[8:_PREFIX] != b" ":
             raise DamagedLine("checksum")
         event = UsageEvent.from_json(orjson.loads(payload))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (InvalidValue, ValueError, TypeError, AttributeError) as error:
         raise DamagedLine(str(error)) from error
     if not isinstance(event.started_at, datetime):
         raise DamagedLine("started_at")

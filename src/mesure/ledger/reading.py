@@ -6,11 +6,13 @@ import threading
 from datetime import UTC
 from heapq import nlargest
 from typing import TYPE_CHECKING, TypedDict
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from mesure.catalogue import current
 from mesure.ledger.calendar import day_start, month_start, previous_month_start, same_point_before
 from mesure.ledger.cells import Table, add_to, energy_of, gwp_of, merged
+from mesure.ledger.engine import Engine
 from mesure.ledger.grouping import Grouping
 from mesure.ledger.live import Live
 from mesure.ledger.pricing import Pricer
@@ -20,6 +22,7 @@ from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, Window
 from mesure.version import METHOD_VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from mesure.config import Settings
@@ -76,6 +79,28 @@ class View:
                 catalogue_version=current().version,
                 ledger_version=snapshot.version,
             )
+
+    def event(self, event_id: str) -> UsageEvent | None:
+        """One event by its id; None when the ledger has none. Raises `LedgerError`."""
+        try:
+            wanted = UUID(event_id)
+        except ValueError:
+            return None
+        recent = () if self._committer is None else self._committer.recent
+        if found := next((event for event in recent if event.id == str(wanted)), None):
+            return found
+        uris = tuple(file.uri for file in self._ledger.snapshot().files)
+        return Engine(self._pricer).find(uris, wanted)
+
+    def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Call back, from the committer's thread, when events came in through this process; the result ends it."""
+        if self._committer is None:
+            return lambda: None
+
+        def tell(_: list[UsageEvent]) -> None:
+            callback()
+
+        return self._committer.listen(tell)
 
     def totals(self, since: datetime, until: datetime, by: tuple[str, ...]) -> list[GroupTotal]:
         """Totals of `[since, until)`, bounds on whole seconds, per group; largest energy first.

@@ -27,6 +27,9 @@ __all__ = ["LIVE_S", "Recent", "Rollup"]
 #: How far back the second in which calls ended is kept.
 LIVE_S = 3_700
 _KEPT_TOTALS = 64
+_NEVER = 1 << 62
+#: Up to this many events are priced one at a time: planning the engine's statement takes as long.
+_FEW = 1_000
 _newest = attrgetter("started_at", "id")
 
 
@@ -35,6 +38,7 @@ class Rollup:
 
     def __init__(self, pricer: Pricer) -> None:
         self._engine = Engine(pricer)
+        self._pricer = pricer
         self._cells: dict[str, Cells] = {}
         self._latest: tuple[tuple[int, int], list[UsageEvent]] = ((-1, 0), [])
         self._totals: dict[tuple[object, ...], dict[GroupKey, Table]] = {}
@@ -46,10 +50,19 @@ class Rollup:
         fine = {quarter_of(edge) for edge in edges}
         live_from = until - LIVE_S
         unread = [uri for uri in wanted if not self._is_read(uri, since, live_from)]
-        if unread:
+        if sum(wanted[uri].rows for uri in unread) > _FEW:
             self._cells |= self._engine.cells(Slice(tuple(unread), since), fine, live_from)
+        elif unread:
+            self._cells |= self._summed_here(Slice(tuple(unread), since), fine, live_from)
         for quarter in fine:
             self._refine(quarter)
+
+    def _summed_here(self, part: Slice, fine: set[int], live_from: int) -> dict[str, Cells]:
+        """What the engine's `cells` gives, one event at a time."""
+        found = {uri: Cells(part.since, live_from, fine={quarter: {} for quarter in fine}) for uri in part.uris}
+        for uri, event in self._engine.events(part):
+            found[uri].add(second_of(event.started_at), _ended(event), *self._pricer.price(event))
+        return found
 
     def _is_read(self, uri: str, since: int, live_from: int) -> bool:
         cells = self._cells.get(uri)
@@ -59,7 +72,7 @@ class Rollup:
         """Read one quarter of an hour by the second, in the files that have events in it and were not read so."""
         coarse = tuple(uri for uri, c in self._cells.items() if quarter in c.quarters and quarter not in c.fine)
         if coarse:
-            found = self._engine.cells(Slice(coarse, quarter, quarter + QUARTER_S), {quarter}, 1 << 62)
+            found = self._engine.cells(Slice(coarse, quarter, quarter + QUARTER_S), {quarter}, _NEVER)
             for uri, cells in found.items():
                 self._cells[uri].fine[quarter] = cells.fine[quarter]
 
