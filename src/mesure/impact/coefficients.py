@@ -81,6 +81,28 @@ class Coefficients:
         elsewhere = {source for name in _BEYOND_ENERGY if name in self.parts for source in self.parts[name].sources}
         return tuple(source for source in self.sources if source not in elsewhere)
 
+    @cached_property
+    def views(self) -> tuple[dict[str, Any], ...]:
+        """The row as the formulas read it at 5, 50 and 95 %."""
+        return tuple(formulas.at_quantile(self.row, q) for q in formulas.QUANTILES)
+
+    @cached_property
+    def without_factor(self) -> frozenset[tuple[str, str]]:
+        """(part, quantity) that no sourced factor gives: "" the whole, "usage_", "embodied_"."""
+        known = {
+            part: {q for q in formulas.QUANTITIES[1:] if self.row[f"k_{part}{q}_known"]} for part in formulas.PARTS[1:]
+        }
+        known[""] = known["usage_"] & known["embodied_"]
+        return frozenset(
+            (part, q) for part, sourced in known.items() for q in formulas.QUANTITIES[1:] if q not in sourced
+        )
+
+    @cached_property
+    def place_status(self) -> Status:
+        """How the place is known: modelled where it is stated, default where it is assumed."""
+        grid = self.parts.get("grid_intensity_gco2eq_per_kwh")
+        return grid.status if grid else Status.MODELLED
+
     def impacts(self, **facts: Any) -> Impacts:
         """Impacts of one call described by fields of `UsageEvent` (`input_tokens=...`); those left out are unknown.
 

@@ -36,6 +36,7 @@ __all__ = [
     "QUANTITIES",
     "TERMS",
     "accelerator_energy_wh",
+    "at_quantile",
     "event_columns",
     "impacts",
     "output",
@@ -198,11 +199,16 @@ def event_columns(facts: Mapping[str, Any], engine: Engine = SCALAR) -> dict[str
     }
 
 
-def tokens(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine) -> tuple[Any, Any, Any, Any]:
+def at_quantile(k: Mapping[str, Any], q: str) -> dict[str, Any]:
+    """The coefficients of one quantile under their bare names; those without quantile are the same in all three."""
+    return {"quantile": q, **{bare: k[column] for bare, column in _VIEWS[q].items()}}
+
+
+def tokens(e: Mapping[str, Any], c: Mapping[str, Any], engine: Engine = SCALAR) -> tuple[Any, Any, Any, Any]:
     """Input, fresh input, cached input and output tokens: counted, or assumed where the count is unknown."""
     where, calls = engine.where, e["e_calls"]
-    unread = where(e["e_reads_text"], k[f"k_assumed_input_tokens_{q}"] * calls, 0.0)
-    unwritten = where(e["e_writes_text"], k[f"k_assumed_output_tokens_{q}"] * calls, 0.0)
+    unread = where(e["e_reads_text"], c["assumed_input_tokens"] * calls, 0.0)
+    unwritten = where(e["e_writes_text"], c["assumed_output_tokens"] * calls, 0.0)
     cached = e["e_cached_tokens"]
     assumed_input = where(e["e_refused"], 0.0, unread) + cached
     read = where(e["e_input_known"], e["e_input_tokens"], assumed_input)
@@ -210,74 +216,81 @@ def tokens(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine) -
     return read, read - cached, cached, written
 
 
-def text_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
+def text_energy_wh(e: Mapping[str, Any], c: Mapping[str, Any], engine: Engine = SCALAR) -> Any:
     """Wh at the accelerators for reading and writing tokens."""
-    read, fresh, cached, written = tokens(e, k, q, engine)
-    linear = fresh * k[f"k_fresh_{q}"] + cached * k[f"k_cached_{q}"] + written * k[f"k_output_{q}"]
+    read, fresh, cached, written = tokens(e, c, engine)
+    linear = fresh * c["fresh"] + cached * c["cached"] + written * c["output"]
     squares = (
-        fresh * read * k[f"k_fresh_input_{q}"]
-        + read * written * k[f"k_input_output_{q}"]
-        + written * written * k[f"k_output_output_{q}"]
+        fresh * read * c["fresh_input"] + read * written * c["input_output"] + written * written * c["output_output"]
     )
-    return linear + squares * e["e_per_call"] + e["e_calls"] * k[f"k_request_{q}"]
+    return linear + squares * e["e_per_call"] + e["e_calls"] * c["request"]
 
 
-def image_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
+def image_energy_wh(e: Mapping[str, Any], c: Mapping[str, Any], engine: Engine = SCALAR) -> Any:
     """Wh at the accelerators for making images or videos."""
     where = engine.where
     unstated = where(e["e_makes_images"], where(e["e_refused"], 0.0, e["e_calls"]), 0.0)
     count = where(e["e_images_known"], e["e_images"], unstated)
-    steps = where(e["e_steps_known"], e["e_steps"], k[f"k_assumed_steps_{q}"])
-    megapixels = where(e["e_megapixels_known"], e["e_megapixels"], k[f"k_assumed_megapixels_{q}"])
-    frames = where(e["e_frames_known"], e["e_frames"], k[f"k_assumed_frames_{q}"])
-    latent = where(frames > 1.0, 1.0 + (frames - 1.0) * k["k_latent_per_frame"], 1.0)
+    steps = where(e["e_steps_known"], e["e_steps"], c["assumed_steps"])
+    megapixels = where(e["e_megapixels_known"], e["e_megapixels"], c["assumed_megapixels"])
+    frames = where(e["e_frames_known"], e["e_frames"], c["assumed_frames"])
+    latent = where(frames > 1.0, 1.0 + (frames - 1.0) * c["latent_per_frame"], 1.0)
     volume = megapixels * latent
-    once = k[f"k_image_{q}"] + volume * k[f"k_image_volume_{q}"]
-    each_step = k[f"k_image_step_{q}"] + volume * (k[f"k_step_volume_{q}"] + volume * k[f"k_step_volume_volume_{q}"])
+    once = c["image"] + volume * c["image_volume"]
+    each_step = c["image_step"] + volume * (c["step_volume"] + volume * c["step_volume_volume"])
     return count * (once + steps * each_step)
 
 
-def audio_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
+def audio_energy_wh(e: Mapping[str, Any], c: Mapping[str, Any], engine: Engine = SCALAR) -> Any:
     """Wh at the accelerators for transcribing or speaking."""
     where = engine.where
-    unstated = where(e["e_is_audio"], k[f"k_assumed_audio_seconds_{q}"] * e["e_calls"], 0.0)
+    unstated = where(e["e_is_audio"], c["assumed_audio_seconds"] * e["e_calls"], 0.0)
     seconds = where(e["e_audio_known"], e["e_audio_seconds"], where(e["e_refused"], 0.0, unstated))
-    return seconds * k[f"k_audio_second_{q}"]
+    return seconds * c["audio_second"]
 
 
-def accelerator_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
+def accelerator_energy_wh(e: Mapping[str, Any], c: Mapping[str, Any], engine: Engine = SCALAR) -> Any:
     """Modelled Wh at the accelerators, all modalities."""
-    return text_energy_wh(e, k, q, engine) + image_energy_wh(e, k, q, engine) + audio_energy_wh(e, k, q, engine)
+    text = text_energy_wh(e, c, engine)
+    if engine is SCALAR and not (e["e_makes_images"] or e["e_images"] or e["e_is_audio"] or e["e_audio_seconds"]):
+        return text  # the rest would add 0.0
+    return text + image_energy_wh(e, c, engine) + audio_energy_wh(e, c, engine)
 
 
-def site_energy_wh(e: Mapping[str, Any], k: Mapping[str, Any], q: str, engine: Engine = SCALAR) -> Any:
-    """Wh at the meter of the site. A measured energy replaces the modelled one and goes up from where it was read."""
+def site_energy_wh(e: Mapping[str, Any], c: Mapping[str, Any], engine: Engine = SCALAR) -> Any:
+    """Wh at the site's meter. A measured energy replaces the modelled one and goes up from where it was read."""
     where = engine.where
-    measured = e[f"e_measured_{q}_wh"] * where(
+    measured = e[f"e_measured_{c['quantile']}_wh"] * where(
         e["e_measured_server"],
-        k[f"k_stack_server_{q}"],
-        where(e["e_measured_processor"], k[f"k_stack_processor_{q}"], k[f"k_stack_accelerator_{q}"]),
+        c["stack_server"],
+        where(e["e_measured_processor"], c["stack_processor"], c["stack_accelerator"]),
     )
-    modelled = accelerator_energy_wh(e, k, q, engine) * k[f"k_stack_modelled_{q}"]
+    modelled = accelerator_energy_wh(e, c, engine) * c["stack_modelled"]
     return where(e["e_measured"], measured, modelled)
 
 
+def _phase(site_wh: Any, e: Mapping[str, Any], c: Mapping[str, Any], name: str, engine: Engine) -> Any:
+    return site_wh * engine.where(e["e_measured"], c[f"{name}_measured"], c[f"{name}_modelled"])
+
+
 def output(
-    part: str, quantity: str, q: str, site_wh: Any, e: Mapping[str, Any], k: Mapping[str, Any], engine: Engine
+    part: str,
+    quantity: str,
+    site_wh: Any,
+    e: Mapping[str, Any],
+    c: Mapping[str, Any],
+    engine: Engine = SCALAR,
 ) -> Any:
-    """One output: `part` of `quantity` at quantile `q`, from site energy; `engine.missing` without a sourced factor."""
+    """`part` of `quantity` from site energy, at the quantile of `c`; `engine.missing` without a sourced factor."""
     if quantity == "energy_wh":
         return site_wh
-    where = engine.where
-
-    def of(phase: str) -> Any:
-        name = f"k_{phase}{quantity}"
-        return site_wh * where(e["e_measured"], k[f"{name}_measured_{q}"], k[f"{name}_modelled_{q}"])
-
     if part:
-        return where(k[f"k_{part}{quantity}_known"] > 0.5, of(part), engine.missing)
-    both = k[f"k_usage_{quantity}_known"] * k[f"k_embodied_{quantity}_known"]
-    return where(both > 0.5, of("usage_") + of("embodied_"), engine.missing)
+        name = part + quantity
+        return engine.where(c[f"{name}_known"] > 0.5, _phase(site_wh, e, c, name, engine), engine.missing)
+    usage, embodied = f"usage_{quantity}", f"embodied_{quantity}"
+    both = c[f"{usage}_known"] * c[f"{embodied}_known"]
+    total = _phase(site_wh, e, c, usage, engine) + _phase(site_wh, e, c, embodied, engine)
+    return engine.where(both > 0.5, total, engine.missing)
 
 
 def impacts(
@@ -287,11 +300,24 @@ def impacts(
     outputs: Iterable[str] = OUTPUTS,
 ) -> dict[str, Any]:
     """Every requested output, named as in `OUTPUTS`. `e`: `EVENT_COLUMNS`; `k`: `COEFFICIENT_COLUMNS`."""
-    sites = {q: site_energy_wh(e, k, q, engine) for q in QUANTILES}
-    return {name: output(*_SPLIT[name], sites[_SPLIT[name][2]], e, k, engine) for name in outputs}
+    views = {q: at_quantile(k, q) for q in QUANTILES}
+    sites = {q: site_energy_wh(e, view, engine) for q, view in views.items()}
+    return {
+        name: output(part, quantity, sites[q], e, views[q], engine)
+        for name in outputs
+        for part, quantity, q in (_SPLIT[name],)
+    }
 
 
 _SPLIT = {f"{part}{quantity}_{q}": (part, quantity, q) for part in PARTS for quantity in QUANTITIES for q in QUANTILES}
+_VIEWS = {
+    q: {
+        column.removeprefix("k_").removesuffix(f"_{q}"): column
+        for column in COEFFICIENT_COLUMNS
+        if column.endswith(f"_{q}") or not column.endswith(QUANTILES)
+    }
+    for q in QUANTILES
+}
 
 
 def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS) -> Any:
@@ -308,7 +334,12 @@ def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS) -> Any:
     staged = frame.with_columns(**columns)
     e = {name: nw.col(name) for name in EVENT_COLUMNS}
     k = {name: nw.col(name) for name in COEFFICIENT_COLUMNS}
-    sites = {q: site_energy_wh(e, k, q, engine) for q in QUANTILES}
+    views = {q: at_quantile(k, q) for q in QUANTILES}
+    sites = {q: site_energy_wh(e, view, engine) for q, view in views.items()}
     staged = staged.with_columns(**{f"e_site_{q}_wh": sites[q] for q in QUANTILES})
-    wanted = {name: output(*_SPLIT[name], nw.col(f"e_site_{_SPLIT[name][2]}_wh"), e, k, engine) for name in outputs}
+    wanted = {
+        name: output(part, quantity, nw.col(f"e_site_{q}_wh"), e, views[q], engine)
+        for name in outputs
+        for part, quantity, q in (_SPLIT[name],)
+    }
     return staged.with_columns(**wanted).drop(*EVENT_COLUMNS, *(f"e_site_{q}_wh" for q in QUANTILES))

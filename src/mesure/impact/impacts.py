@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from mesure.impact import formulas
 from mesure.impact.coefficients import Coefficients, resolve
-from mesure.impact.engines import SCALAR
 from mesure.quantity import Quantity, Status, weakest
 from mesure.version import METHOD_VERSION
 
@@ -119,24 +118,24 @@ class Impacts:
         """How the energy was obtained."""
         if self._measured is not None:
             return self._measured
-        assumed = any(code.endswith("_tokens_assumed") for code in self.warnings)
-        return Status.DEFAULT if assumed else self.coefficients.status
+        e = self.columns
+        counted = (e["e_input_known"] or not e["e_reads_text"]) and (e["e_output_known"] or not e["e_writes_text"])
+        return self.coefficients.status if counted or e["e_refused"] else Status.DEFAULT
 
     @functools.cached_property
     def _site(self) -> tuple[float, float, float]:
-        e, row = self.columns, self.coefficients.row
-        low, mid, high = (formulas.site_energy_wh(e, row, q) for q in formulas.QUANTILES)
-        return (low, mid, high)
+        low, mid, high = self.coefficients.views
+        e = self.columns
+        return formulas.site_energy_wh(e, low), formulas.site_energy_wh(e, mid), formulas.site_energy_wh(e, high)
 
     def quantity(self, part: str, quantity: str) -> Quantity | None:
         """One quantity of a phase ("" the whole, "usage_", "embodied_"); None where no sourced factor exists."""
-        e, row = self.columns, self.coefficients.row
-        low, mid, high = (
-            formulas.output(part, quantity, q, site, e, row, SCALAR)
-            for q, site in zip(formulas.QUANTILES, self._site, strict=True)
-        )
-        if mid is None:
+        if (part, quantity) in self.coefficients.without_factor:
             return None
+        low, mid, high = (
+            formulas.output(part, quantity, site, self.columns, view)
+            for view, site in zip(self.coefficients.views, self._site, strict=True)
+        )
         status, sources = self._provenance(part, quantity)
         return Quantity(low, mid, high, _UNITS[quantity], status, sources)
 
@@ -144,12 +143,9 @@ class Impacts:
         sources = self.coefficients.sources
         if quantity == "energy_wh":
             return self.status, self.coefficients.energy_sources
-        # Computed from a factor: never stronger than modelled, and as weak as the weakest part
-        statuses = [self.status, Status.MODELLED]
-        grid = self.coefficients.parts.get("grid_intensity_gco2eq_per_kwh")
-        if part != "embodied_" and grid is not None:
-            statuses.append(grid.status)
-        return weakest(statuses), sources
+        # Computed from factors: never stronger than modelled, and as weak as the weakest of them
+        factors = Status.MODELLED if part == "embodied_" else self.coefficients.place_status
+        return weakest((self.status, factors)), sources
 
     @functools.cached_property
     def energy_wh(self) -> Quantity:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesure.impact import formulas
-from mesure.impact.engines import SCALAR
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mesure.impact.impacts import Impacts
 
 __all__ = ["parts_of"]
@@ -21,29 +18,35 @@ def parts_of(impacts: Impacts) -> dict[str, Quantity]:
     return _energies(impacts) | _coefficients(impacts) | _counts(impacts)
 
 
-def _spread(read: Callable[[str], float], unit: str, status: Status, sources: tuple[str, ...]) -> Quantity:
-    low, mid, high = (read(q) for q in formulas.QUANTILES)
-    return Quantity(low, mid, high, unit, status, sources)
+_MODELLED = {
+    "text_energy_wh": formulas.text_energy_wh,
+    "image_energy_wh": formulas.image_energy_wh,
+    "audio_energy_wh": formulas.audio_energy_wh,
+    "accelerator_energy_wh": formulas.accelerator_energy_wh,
+}
+
+
+def _modelled(impacts: Impacts) -> dict[str, Quantity]:
+    """Energy at the accelerators, by what the call made."""
+    coefficients = impacts.coefficients
+    out = {}
+    for name, energy in _MODELLED.items():
+        low, mid, high = (energy(impacts.columns, view) for view in coefficients.views)
+        if high > 0.0 or name == "accelerator_energy_wh":
+            out[name] = Quantity(low, mid, high, "Wh", impacts.status, coefficients.energy_sources)
+    return out
 
 
 def _energies(impacts: Impacts) -> dict[str, Quantity]:
-    e, coefficients = impacts.columns, impacts.coefficients
-    row, sources, status = coefficients.row, coefficients.energy_sources, impacts.status
-    host, idle = coefficients.parts["host_share"], coefficients.parts["idle_reserve"]
+    e, parts = impacts.columns, impacts.coefficients.parts
+    host, idle = parts["host_share"], parts["idle_reserve"]
     out: dict[str, Quantity] = {}
     if not e["e_measured"]:
-        for name, energy in {
-            "text_energy_wh": formulas.text_energy_wh,
-            "image_energy_wh": formulas.image_energy_wh,
-            "audio_energy_wh": formulas.audio_energy_wh,
-            "accelerator_energy_wh": formulas.accelerator_energy_wh,
-        }.items():
-            found = _spread(lambda q, energy=energy: energy(e, row, q, SCALAR), "Wh", status, sources)  # type: ignore[misc]
-            if found.high > 0.0 or name == "accelerator_energy_wh":
-                out[name] = found
+        out = _modelled(impacts)
         server = _product(out["accelerator_energy_wh"], host)
     else:
-        read = _spread(lambda q: e[f"e_measured_{q}_wh"], "Wh", status, ())
+        low, mid, high = (e[f"e_measured_{q}_wh"] for q in formulas.QUANTILES)
+        read = Quantity(low, mid, high, "Wh", impacts.status)
         if e["e_measured_server"]:
             server = read
         elif e["e_measured_processor"]:
@@ -85,9 +88,9 @@ def _coefficients(impacts: Impacts) -> dict[str, Quantity]:
 
 def _counts(impacts: Impacts) -> dict[str, Quantity]:
     """Tokens as counted, or as assumed where the count is unknown."""
-    e, row = impacts.columns, impacts.coefficients.row
+    e = impacts.columns
     names = ("input_tokens", "fresh_input_tokens", "cached_input_tokens", "output_tokens")
-    by_quantile = {q: formulas.tokens(e, row, q, SCALAR) for q in formulas.QUANTILES}
+    low, mid, high = (formulas.tokens(e, view) for view in impacts.coefficients.views)
     counted = {
         "input_tokens": bool(e["e_input_known"]),
         "fresh_input_tokens": bool(e["e_input_known"]),
@@ -96,13 +99,13 @@ def _counts(impacts: Impacts) -> dict[str, Quantity]:
     }
     return {
         name: Quantity(
-            by_quantile["low"][index],
-            by_quantile["mid"][index],
-            by_quantile["high"][index],
+            low[index],
+            mid[index],
+            high[index],
             "tokens",
             Status.REPORTED if counted[name] else Status.DEFAULT,
             (),
         )
         for index, name in enumerate(names)
-        if by_quantile["high"][index] > 0.0
+        if high[index] > 0.0
     }
