@@ -140,12 +140,24 @@ class StreamReading:
     `facts` are fields of `UsageEvent`; `deltas` counts events that carried output; `done` is set by `[DONE]`.
     """
 
-    __slots__ = ("_identified", "_splitter", "_usage_added", "deltas", "done", "error", "facts", "finished", "usage")
+    __slots__ = (
+        "_identified",
+        "_null",
+        "_splitter",
+        "_usage_added",
+        "deltas",
+        "done",
+        "error",
+        "facts",
+        "finished",
+        "usage",
+    )
 
     def __init__(self, *, usage_added: bool = False) -> None:
         self._splitter = EventSplitter()
         self._usage_added = usage_added
         self._identified = False
+        self._null = b""  # how this provider writes an absent usage, once seen
         self.facts: Facts = {}
         self.deltas = 0
         self.done = False
@@ -163,9 +175,15 @@ class StreamReading:
 
     def read(self, event: bytes) -> bytes:
         """Take one raw event's facts; returns it as the client should get it (empty: it should not)."""
-        if self._identified and event.startswith(b"data: {") and _is_plain(event):
-            self.deltas += 1
-            return event
+        if self._identified and event.startswith(b"data: {"):
+            if self._null and self._null in event and event.count(b'"usage"') == 1:
+                stripped = event.replace(self._null, b"", 1)  # where an event read whole had it
+                if _is_plain(stripped):
+                    self.deltas += 1
+                    return stripped
+            elif _is_plain(event):
+                self.deltas += 1
+                return event
         data = event_data(event)
         if data.startswith(b"[DONE]"):
             self.done = True
@@ -186,7 +204,14 @@ class StreamReading:
             return event
         if isinstance(usage, dict):
             return b"" if choices == [] else event
-        return _without_null_usage(event) if usage is None else event
+        return self._without_null_usage(event) if usage is None else event
+
+    def _without_null_usage(self, event: bytes) -> bytes:
+        """A provider asked for usage puts `"usage":null` in its other events: a client that did not ask sees none."""
+        if len(found := _NULL_USAGE.findall(event)) != 1:
+            return event
+        self._null = found[0]
+        return event.replace(self._null, b"", 1)
 
 
 def _is_plain(event: bytes) -> bool:
@@ -196,13 +221,6 @@ def _is_plain(event: bytes) -> bool:
         return False
     at = event.find(b'"finish_reason"')
     return at < 0 or event[at + 15 : at + 22].strip(b" :,}").startswith(b"null")
-
-
-def _without_null_usage(event: bytes) -> bytes:
-    """Providers asked for usage put `"usage":null` in every other event: a client that did not ask sees none."""
-    if len(found := _NULL_USAGE.findall(event)) != 1:
-        return event
-    return event.replace(found[0], b"", 1)
 
 
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
