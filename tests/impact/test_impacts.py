@@ -380,11 +380,16 @@ def test_a_figure_leads_from_the_file_to_the_explanation() -> None:
     assert intensity.mid == float(row["value"])
 
 
-def test_every_source_named_by_a_quantity_is_in_its_explanation() -> None:
-    found = estimate("claude-opus-4-8", input_tokens=1000, output_tokens=400)
+@pytest.mark.parametrize("scope", [None, "process", "accelerator", "server"])
+def test_every_source_named_by_a_quantity_is_in_its_explanation(scope: Any) -> None:
+    found = impacts_of(
+        event(input_tokens=9, output_tokens=9, energy_j=None if scope is None else 10.0, energy_scope=scope),
+        resolve("claude-opus-4-8", provider="anthropic"),
+    )
     ids = {factor.id for factor in explain(found).factors()}
     for quantity in (found.energy_wh, gwp(found), *found.parts.values()):
         assert set(quantity.sources) <= ids
+    assert any(name.startswith("models") for name in found.energy_wh.sources) is (scope is None)
 
 
 def test_assumptions_appear_in_the_explanation() -> None:

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from mesure.impact.impacts import Impacts
 
-__all__ = ["Coefficients", "coefficient_row", "resolve"]
+__all__ = ["BEYOND_ENERGY", "Coefficients", "coefficient_row", "resolve"]
 
 _UNSTATED = Deployment()
 _THIS_YEAR = 2026
 _IMAGES = ("image", "image_volume", "image_step", "step_volume", "step_volume_volume")
-_BEYOND_ENERGY = ("grid_intensity_gco2eq_per_kwh", "manufacture_gco2eq_per_kwh")
+BEYOND_ENERGY = ("grid_intensity_gco2eq_per_kwh", "manufacture_gco2eq_per_kwh")
 _TEXTS = ("fresh", "cached", "output", "fresh_input", "input_output", "output_output")
 
 
@@ -78,7 +78,7 @@ class Coefficients:
     @cached_property
     def energy_sources(self) -> tuple[str, ...]:
         """Ids of the factors energy rests on: neither grid nor manufacture."""
-        elsewhere = {source for name in _BEYOND_ENERGY if name in self.parts for source in self.parts[name].sources}
+        elsewhere = {source for name in BEYOND_ENERGY if name in self.parts for source in self.parts[name].sources}
         return tuple(source for source in self.sources if source not in elsewhere)
 
     @cached_property

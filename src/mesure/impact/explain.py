@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mesure.impact.rows import assumed_factors
+from mesure.impact.site import processor_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,29 +131,34 @@ def _pick(impacts: Impacts, *prefixes: str) -> tuple[Factor, ...]:
 
 def _energy(impacts: Impacts) -> Node:
     parts = impacts.parts
-    children = []
-    if "accelerator_energy_wh" in parts and impacts.columns["e_measured"]:
-        children.append(Node("accelerator_energy_wh", "read by a sensor", parts["accelerator_energy_wh"]))
-    elif "accelerator_energy_wh" in parts:
-        children.append(_accelerators(impacts))
-    if "processor_energy_wh" in parts:
-        children.append(Node("processor_energy_wh", "read by a sensor", parts["processor_energy_wh"]))
-    if impacts.columns["e_measured_server"] and impacts.columns["e_measured"]:
-        children.append(Node("server_energy_wh", "read by a sensor", parts["server_energy_wh"]))
-    else:
-        children.append(
-            Node(
-                "host_share",
-                "whole server / accelerators (or processor)",
-                parts["host_share"],
-                _pick(impacts, "stack.host.", "stack.processor."),
-            )
-        )
-    children.append(Node("idle_reserve", "machines kept ready / in use", parts["idle_reserve"], _idle(impacts)))
-    children.append(Node("pue", "site / machines", parts["pue"], _pue(impacts)))
-    return Node(
-        "energy_wh", "accelerator energy x host share x idle reserve x PUE", impacts.energy_wh, (), tuple(children)
+    children = (
+        _measured_from(impacts) if impacts.columns["e_measured"] else (_accelerators(impacts), _host_share(impacts))
     )
+    above = (
+        Node("idle_reserve", "machines kept ready / in use", parts["idle_reserve"], _idle(impacts)),
+        Node("pue", "site / machines", parts["pue"], _pue(impacts)),
+    )
+    formula = " x ".join(child.name for child in (*children, *above))
+    return Node("energy_wh", formula, impacts.energy_wh, (), (*children, *above))
+
+
+def _host_share(impacts: Impacts) -> Node:
+    factors = _pick(impacts, "stack.host.", "stack.processor.")
+    return Node("host_share", "whole server / accelerators (or processor)", impacts.parts["host_share"], factors)
+
+
+def _measured_from(impacts: Impacts) -> tuple[Node, ...]:
+    """The reading, and what lies between the place it was read at and the whole server."""
+    parts, e = impacts.parts, impacts.columns
+    if e["e_measured_server"]:
+        return (Node("server_energy_wh", _READ, parts["server_energy_wh"]),)
+    if e["e_measured_processor"]:
+        share = Node("processor_share", "whole machine / processor", parts["processor_share"], (processor_share(),))
+        return Node("processor_energy_wh", _READ, parts["processor_energy_wh"]), share
+    return Node("accelerator_energy_wh", _READ, parts["accelerator_energy_wh"]), _host_share(impacts)
+
+
+_READ = "read where the call ran"
 
 
 def _idle(impacts: Impacts) -> tuple[Factor, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesure.impact import formulas
+from mesure.impact.site import processor_share
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def _energies(impacts: Impacts) -> dict[str, Quantity]:
             server = read
         elif e["e_measured_processor"]:
             out["processor_energy_wh"] = read
-            server = _product(read, _processor_share())
+            out["processor_share"] = _processor_share()
+            server = _product(read, out["processor_share"])
         else:
             out["accelerator_energy_wh"] = read
             server = _product(read, host)
@@ -70,9 +72,7 @@ def _product(energy: Quantity, factor: Quantity) -> Quantity:
 
 
 def _processor_share() -> Quantity:
-    from mesure.catalogue import current
-
-    factor = current().constant("processor", "share")
+    factor = processor_share()
     return Quantity(factor.low, factor.value, factor.high, "ratio", Status.MODELLED, (factor.id,))
 
 
@@ -83,7 +83,16 @@ def _coefficients(impacts: Impacts) -> dict[str, Quantity]:
         for term, spread in coefficients.terms.items()
         if spread.high > 0.0
     }
-    return dict(coefficients.parts) | terms
+    shares = dict(coefficients.parts)
+    if impacts.columns["e_measured"] and _read_at(impacts) != "accelerator":
+        del shares["host_share"]  # the reading already holds the host
+    return shares if impacts.columns["e_measured"] else shares | terms
+
+
+def _read_at(impacts: Impacts) -> str:
+    """Where a measured energy was read."""
+    e = impacts.columns
+    return "server" if e["e_measured_server"] else "processor" if e["e_measured_processor"] else "accelerator"
 
 
 def _counts(impacts: Impacts) -> dict[str, Quantity]:

@@ -15,7 +15,7 @@ from mesure.quantity import Quantity, Status
 if TYPE_CHECKING:
     from mesure.catalogue import Factor
 
-__all__ = ["Sourced", "Stack", "manufacture", "place_of", "stack_of"]
+__all__ = ["Sourced", "Stack", "manufacture", "place_of", "processor_share", "stack_of"]
 
 _HOURS_PER_YEAR = 8766.0
 
@@ -33,9 +33,14 @@ def _quantity(factor: Factor, status: Status = Status.MODELLED) -> Quantity:
     return Quantity(factor.low, factor.value, factor.high, factor.unit, status, (factor.id,))
 
 
+def processor_share() -> Factor:
+    """The whole machine over its processor package."""
+    return current().constant("processor", "share")
+
+
 def stack_of(provider: str | None, year: int, *, on_processor: bool) -> Stack:
     catalogue = current()
-    processor = catalogue.constant("processor", "share")
+    processor = processor_share()
     if on_processor:
         host, idle, pue = processor, catalogue.constant("local", "idle"), catalogue.constant("local", "pue")
         return Stack(_quantity(host), _quantity(idle), _quantity(pue), _quantity(processor), (host, idle, pue))
