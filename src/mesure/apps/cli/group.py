@@ -57,7 +57,7 @@ class _Spoken(click.Command):
 
 
 def _option_help(option: click.Option, voice: Voice) -> str:
-    if option.name == "help":  # click's own
+    if "--help" in option.opts:  # click's own
         return voice.t("Show this message.")
     text = voice.t(option.help) if option.help else ""
     if option.show_default and option.default is not None:

@@ -58,6 +58,7 @@ _WITH_VALUES = (
     mark("{name} is not one Mesure knows"),
     mark("{part} is part of {whole} and cannot exceed it"),
     mark("Add {part} into {whole} before recording"),
+    mark("Add {part} into {whole}"),
 )
 
 #: Sentences that are their own msgids, and words that stand as values in others.
