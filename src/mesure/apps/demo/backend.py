@@ -12,6 +12,7 @@ from mesure.apps.demo.model_server import MODEL_NAME, ModelServer
 from mesure.apps.demo.prompts import Target
 from mesure.apps.demo.weights import DemoError, why_no_local_model
 from mesure.config import ProviderSettings
+from mesure.i18n import mark
 from mesure.meter.sensors import CallMeter, best_source, why_no_rapl
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ def _given(options: DemoOptions) -> Backend:
     address = options.upstream.rstrip("/")
     if not address.startswith(("http://", "https://")):
         raise DemoError(
-            "The upstream must be an http or https address",
+            mark("The upstream must be an http or https address"),
             value=options.upstream,
-            action="Give the provider's address, with /v1 if it has one",
+            action=mark("Give the provider's address, with /v1 if it has one"),
             code="demo_upstream",
         )
     model = options.model or _first_model(address)
@@ -107,8 +108,8 @@ def _first_model(address: str) -> str:
     except (OSError, ValueError, LookupError, TypeError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise DemoError(
-            f"The upstream does not list its models: {reason}",
-            value=f"{address}/models",
-            action="Check the address, or name a model with --model",
+            mark("The upstream does not list its models"),
+            value=f"{address}/models: {reason}",
+            action=mark("Check the address, or name a model with --model"),
             code="demo_upstream",
         ) from None

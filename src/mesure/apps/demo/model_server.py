@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mesure.apps.demo.weights import DemoError, model_file
+from mesure.i18n import mark
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -77,9 +78,9 @@ class ModelServer:
             return str(json.loads(line)["address"])
         except (ValueError, KeyError):
             raise DemoError(
-                "The local model's server did not start",
-                value=_last_line(self._log),
-                action=f"See {self._log}, or use another model with --upstream URL",
+                mark("The local model's server did not start"),
+                value=f"{self._log}: {_last_line(self._log)}",
+                action=mark("See that log, or use another model with --upstream URL"),
                 code="demo_model_server",
             ) from None
 

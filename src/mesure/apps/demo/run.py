@@ -87,6 +87,7 @@ class _Day:
         self._backend = backend
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
 
     def start(self, base_url: str) -> None:
         plan = Plan(
@@ -106,12 +107,16 @@ class _Day:
         count = len(read_messages())
         pace = {"count": count, "pace": _rounded(self._options.pace_s)}
         self._say(Step("playing", _PLAYING, pace))
-        threading.Thread(target=self._follow, args=(self._process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._follow, args=(self._process,), daemon=True)
+        self._reader.start()
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:
-        line = process.stdout.readline() if process.stdout is not None else b""
-        if not line:
-            return  # ended with us
+        if process.stdout is None:
+            return
+        with process.stdout as answer:
+            line = answer.readline()
+        if not line:  # ended with us
+            return
         self._say(_closing(json.loads(line)))
         if self._options.stop_after:
             os.kill(os.getpid(), signal.SIGINT)
@@ -127,6 +132,8 @@ class _Day:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if self._reader is not None:
+            self._reader.join(_STOP_S)
 
 
 def _printer(language: str) -> Callable[[Step], None]:

