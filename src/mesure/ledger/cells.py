@@ -6,7 +6,6 @@ one second where a window ends inside a quarter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,11 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "QUARTER_S",
-    "CellKey",
+    "Cell",
     "Cells",
     "Ended",
     "Served",
-    "Sources",
     "Sums",
     "Table",
     "add_to",
@@ -45,12 +43,18 @@ class Served(NamedTuple):
     deployment: str
 
 
-class CellKey(NamedTuple):
-    """How its energy and its CO2e were obtained goes with it: a total is as weak as its weakest part."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """Where sums of one deployment are kept apart: how figures were obtained, and from which factors.
+
+    Compared by identity, which costs nothing: `Pricer` gives the same object for the same thing.
+    """
 
     served: Served
     status: Status
     gwp_status: Status
+    sources: tuple[str, ...] = ()
+    gwp_sources: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,58 +85,55 @@ class Sums:
         self.gwp_events += other.gwp_events
 
 
-Table = dict[CellKey, Sums]
-#: Ids of the factors behind each deployment's figures.
-Sources = Mapping[Served, tuple[str, ...]]
+Table = dict[Cell, Sums]
 
 
 def quarter_of(second: int) -> int:
     return second - second % QUARTER_S
 
 
-def add_to(table: Table, key: CellKey, sums: Sums) -> None:
-    held = table.get(key)
+def add_to(table: Table, cell: Cell, sums: Sums) -> None:
+    held = table.get(cell)
     if held is None:
-        held = table[key] = Sums()
+        held = table[cell] = Sums()
     held.add(sums)
 
 
 def merged(tables: Iterable[Table]) -> Table:
     total: Table = {}
     for table in tables:
-        for key, sums in table.items():
-            add_to(total, key, sums)
+        for cell, sums in table.items():
+            add_to(total, cell, sums)
     return total
 
 
-def energy_of(table: Mapping[CellKey, Sums], sources: Sources) -> Quantity | None:
+def energy_of(table: Table) -> Quantity | None:
     """Total energy: shared errors within a deployment, independent between. None without events."""
     parts = [
-        (key.served, Quantity(sums.energy_low, sums.energy_mid, sums.energy_high, "Wh", key.status))
-        for key, sums in table.items()
+        (cell.served, Quantity(sums.energy_low, sums.energy_mid, sums.energy_high, "Wh", cell.status, cell.sources))
+        for cell, sums in table.items()
         if sums.events
     ]
-    return _combined(parts, sources)
+    return _combined(parts)
 
 
-def gwp_of(table: Mapping[CellKey, Sums], sources: Sources) -> Quantity | None:
+def gwp_of(table: Table) -> Quantity | None:
     """Total CO2e of the events that have a sourced factor, by the same law. None when none has."""
     parts = [
-        (key.served, Quantity(sums.gwp_low, sums.gwp_mid, sums.gwp_high, "gCO2eq", key.gwp_status))
-        for key, sums in table.items()
+        (cell.served, Quantity(sums.gwp_low, sums.gwp_mid, sums.gwp_high, "gCO2eq", cell.gwp_status, cell.gwp_sources))
+        for cell, sums in table.items()
         if sums.gwp_events
     ]
-    return _combined(parts, sources)
+    return _combined(parts)
 
 
-def _combined(parts: list[tuple[Served, Quantity]], sources: Sources) -> Quantity | None:
+def _combined(parts: list[tuple[Served, Quantity]]) -> Quantity | None:
     by_served: dict[Served, list[Quantity]] = {}
     for served, quantity in parts:
         by_served.setdefault(served, []).append(quantity)
     if not by_served:
         return None
-    totals = [add_shared(found)._replace(sources=sources.get(served, ())) for served, found in by_served.items()]
-    return add_independent(totals)
+    return add_independent([add_shared(found) for found in by_served.values()])
 
 
 @dataclass(slots=True)
@@ -142,9 +143,9 @@ class Ended:
     seconds: dict[int, Table] = field(default_factory=dict)
     minutes: dict[int, Table] = field(default_factory=dict)
 
-    def add(self, second: int, key: CellKey, sums: Sums) -> None:
-        add_to(self.seconds.setdefault(second, {}), key, sums)
-        add_to(self.minutes.setdefault(second - second % 60, {}), key, sums)
+    def add(self, second: int, cell: Cell, sums: Sums) -> None:
+        add_to(self.seconds.setdefault(second, {}), cell, sums)
+        add_to(self.minutes.setdefault(second - second % 60, {}), cell, sums)
 
 
 @dataclass(slots=True)
@@ -161,13 +162,13 @@ class Cells:
     ended: Ended = field(default_factory=Ended)
     _windows: dict[tuple[int, int], Table] = field(default_factory=dict)
 
-    def add(self, started: int, ended: int | None, key: CellKey, sums: Sums) -> None:
+    def add(self, started: int, ended: int | None, cell: Cell, sums: Sums) -> None:
         quarter = quarter_of(started)
-        add_to(self.quarters.setdefault(quarter, {}), key, sums)
+        add_to(self.quarters.setdefault(quarter, {}), cell, sums)
         if quarter in self.fine:
-            add_to(self.fine[quarter].setdefault(started, {}), key, sums)
+            add_to(self.fine[quarter].setdefault(started, {}), cell, sums)
         if ended is not None and ended >= self.live_from:
-            self.ended.add(ended, key, sums)
+            self.ended.add(ended, cell, sums)
         self._windows.clear()
 
     def window(self, since: int, until: int) -> Table:

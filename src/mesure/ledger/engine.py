@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mesure.impact import coefficient_row
 from mesure.impact.engines import narwhals_engine
 from mesure.impact.formulas import COEFFICIENT_COLUMNS, FACTS, event_columns, with_impacts
-from mesure.ledger.cells import QUARTER_S, CellKey, Cells, Sums
-from mesure.ledger.pricing import KEY_COLUMNS, Key, Pricer
+from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums
+from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer
 from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
-from mesure.quantity import Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,9 +34,9 @@ _ENDED_S = (
     "CASE WHEN basis = 'observed' THEN (epoch_us(coalesce(ended_at, started_at)) + CASE WHEN ended_at IS NULL "
     "THEN coalesce(duration_ms, 0) * 1000 ELSE 0 END)::BIGINT // 1000000 END"
 )
-_STATUS = (
-    "CASE WHEN energy_j IS NOT NULL THEN CASE WHEN energy_status = 'measured' THEN 'measured' ELSE 'modelled' END "
-    "WHEN tokens_assumed THEN 'default' ELSE '' END"
+_BASIS = (
+    "CASE WHEN energy_j IS NOT NULL THEN coalesce(energy_status, '') || '/' || coalesce(energy_scope, '') "
+    f"WHEN tokens_assumed THEN '{ASSUMED}' ELSE '' END"
 )
 _SUMS = (
     "count(*), sum(calls_count)::BIGINT, sum(tokens)::BIGINT, "
@@ -80,7 +79,7 @@ class Engine:
 
     def totals(
         self, part: Slice, by: Sequence[str], *, quarters: bool
-    ) -> list[tuple[tuple[str | None, ...], int, CellKey, Sums]]:
+    ) -> list[tuple[tuple[str | None, ...], int, Cell, Sums]]:
         """Sums by the columns `by` (names of `COLUMNS`), by quarter of an hour if asked (else 0), and by cell."""
         rows = self._grouped(
             part,
@@ -134,13 +133,10 @@ class Engine:
                 f"{_key_columns()} FROM ({_source(part)})) JOIN price_keys USING ({', '.join(_KEY_NAMES)})"
             )
             found = connection.execute(
-                f"SELECT file, groups, bucket, ended, key_id, {_STATUS}, {_SUMS} FROM ({self._priced(connection)}) "
+                f"SELECT file, groups, bucket, ended, key_id, {_BASIS}, {_SUMS} FROM ({self._priced(connection)}) "
                 "GROUP BY ALL"
             ).fetchall()
-        cells = {
-            (i, status): self._pricer.cell(keys[i], Status(status) if status else None)
-            for i, status in {(row[4], row[5]) for row in found}
-        }
+        cells = {(i, basis): self._pricer.cell(keys[i], basis) for i, basis in {(row[4], row[5]) for row in found}}
         return [(*row[:4], cells[row[4], row[5]], Sums(*row[6:])) for row in found]
 
     def _keys(self, connection: DuckDBPyConnection, part: Slice) -> list[Key]:

@@ -12,7 +12,7 @@ from mesure.quantity import Quantity, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mesure.ledger.cells import Ended, Sources, Table
+    from mesure.ledger.cells import Ended, Table
 
 __all__ = ["Live"]
 
@@ -25,10 +25,9 @@ _W_PER_WH = 60.0
 class Live:
     """Calls that ended before `end` (seconds since 1970). A call in flight is not known yet: it counts when it ends."""
 
-    def __init__(self, end: int, ended: Sequence[Ended], sources: Sources) -> None:
+    def __init__(self, end: int, ended: Sequence[Ended]) -> None:
         self._end = end
         self._ended = ended
-        self._sources = sources
         self._minute = self._last_minute()
 
     def power_w(self) -> Quantity:
@@ -53,7 +52,7 @@ class Live:
         return merged(e.seconds[second] for e in self._ended if e.seconds for second in seconds if second in e.seconds)
 
     def _power_w(self, table: Table) -> Quantity:
-        energy = energy_of(table, self._sources)
+        energy = energy_of(table)
         if energy is None:
             return Quantity(0.0, 0.0, 0.0, "W", Status.MODELLED)
         return energy.scaled(_W_PER_WH, "W")

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.impact import Deployment, impacts_of, resolve
-from mesure.ledger.cells import CellKey, Served, Sums
-from mesure.ledger.schema import month_of
-from mesure.quantity import Status, weakest
+from mesure.ledger.cells import Cell, Served, Sums
+from mesure.ledger.schema import month_of, time_of
+from mesure.record import UsageEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mesure.config import DeploymentSettings
     from mesure.impact import Coefficients, Impacts
-    from mesure.record import UsageEvent
 
-__all__ = ["KEY_COLUMNS", "Key", "Pricer", "key_of"]
+__all__ = ["ASSUMED", "KEY_COLUMNS", "Key", "Pricer", "key_of"]
 
 
+#: Energy from a model, with token counts that nobody gave.
+ASSUMED = "assumed"
 #: Names come from clients: what is kept of them is bounded.
 _MOST_KEYS = 8_192
 
@@ -58,8 +60,7 @@ class Pricer:
     def __init__(self, deployments: Mapping[str, DeploymentSettings]) -> None:
         self._deployments = {name: _as_deployment(stated) for name, stated in deployments.items()}
         self._resolved: dict[Key, Coefficients] = {}
-        #: Ids of the factors behind each deployment's figures.
-        self.sources: dict[Served, tuple[str, ...]] = {}
+        self._cells: dict[tuple[Key, str], Cell] = {}
 
     def coefficients(self, key: Key) -> Coefficients:
         """The answered model where the catalogue knows it, else the requested one where it does, else the default."""
@@ -71,33 +72,45 @@ class Pricer:
                 found = requested if requested.known else found
             if len(self._resolved) >= _MOST_KEYS:
                 self._resolved.clear()
+                self._cells.clear()
             self._resolved[key] = found
         return found
 
     def impacts(self, event: UsageEvent) -> Impacts:
         return impacts_of(event, self.coefficients(key_of(event)))
 
-    def price(self, event: UsageEvent) -> tuple[CellKey, Sums]:
+    def price(self, event: UsageEvent) -> tuple[Cell, Sums]:
         """The cell of one event, and what it adds to it."""
         key = key_of(event)
-        impacts = impacts_of(event, self.coefficients(key))
+        coefficients = self.coefficients(key)
+        impacts = impacts_of(event, coefficients)
         energy, gwp = impacts.energy_wh, impacts.gwp_gco2eq
         sums = Sums(1, event.calls_count, (event.input_tokens or 0) + (event.output_tokens or 0), *energy[:3])
         if gwp is not None:
             sums.gwp_low, sums.gwp_mid, sums.gwp_high = gwp[:3]
             sums.gwp_events = 1
-        return self.cell(key, impacts.status), sums
+        if event.energy_j is not None:
+            basis = f"{event.energy_status or ''}/{event.energy_scope or ''}"
+        else:
+            basis = ASSUMED if impacts.status is not coefficients.status else ""
+        return self.cell(key, basis), sums
 
-    def cell(self, key: Key, status: Status | None) -> CellKey:
-        """Where events of a key are summed. `status`: of their energy; None for the status of the coefficients."""
-        coefficients = self.coefficients(key)
+    def cell(self, key: Key, basis: str) -> Cell:
+        """Where events of a key are summed. `basis` of their energy: "status/scope" of a reading, `ASSUMED`, or ""."""
+        cell = self._cells.get((key, basis))
+        if cell is None:
+            cell = self._cells[key, basis] = self._new_cell(key, basis)
+        return cell
+
+    def _new_cell(self, key: Key, basis: str) -> Cell:
+        """Status and sources are those that `impact` gives an event of this kind."""
+        impacts = impacts_of(_event_like(key, basis), self.coefficients(key))
         seen = key.model_answered or key.model_requested
-        served = Served(key.provider, coefficients.model or seen, coefficients.known, key.host_zone, key.deployment)
-        if served not in self.sources:
-            self.sources[served] = coefficients.sources
-        own = status or coefficients.status
-        grid = coefficients.parts.get("grid_intensity_gco2eq_per_kwh")
-        return CellKey(served, own, weakest((own, Status.MODELLED, *((grid.status,) if grid else ()))))
+        served = Served(key.provider, impacts.model or seen, impacts.known, key.host_zone, key.deployment)
+        energy, gwp = impacts.energy_wh, impacts.gwp_gco2eq
+        if gwp is None:
+            return Cell(served, energy.status, energy.status, energy.sources)
+        return Cell(served, energy.status, gwp.status, energy.sources, gwp.sources)
 
     def _resolve(self, key: Key, model: str) -> Coefficients:
         return resolve(
@@ -107,6 +120,18 @@ class Pricer:
             at=date.fromisoformat(f"{key.month}-01"),
             deployment=self._deployments.get(key.deployment),
         )
+
+
+def _event_like(key: Key, basis: str) -> UsageEvent:
+    """An event of a key whose energy was obtained on a basis; its amounts do not matter."""
+    status, _, scope = basis.partition("/")
+    tokens = None if basis == ASSUMED else 1
+    event = UsageEvent(
+        id="", started_at=time_of(0), provider=key.provider, operation="chat", input_tokens=tokens, output_tokens=tokens
+    )
+    if "/" not in basis:
+        return event
+    return replace(event, energy_j=1.0, energy_status=status or None, energy_scope=scope or None)  # type: ignore[arg-type]
 
 
 def _as_deployment(stated: DeploymentSettings) -> Deployment:

@@ -63,7 +63,7 @@ class View:
             snapshot = self._follow()
             self._rollup.load(snapshot, second_of(before), end, edges=(end, same_end))
             this_month = self._table(second_of(month), end)
-            live = Live(end, [cells.ended for cells in self._all()], self._pricer.sources)
+            live = Live(end, [cells.ended for cells in self._all()])
             return Overview(
                 now=now,
                 month=self._window(month, now, this_month),
@@ -137,15 +137,15 @@ class View:
         return Window(
             since=since,
             until=until,
-            energy_wh=energy_of(table, self._pricer.sources),
-            gwp_gco2eq=gwp_of(table, self._pricer.sources),
+            energy_wh=energy_of(table),
+            gwp_gco2eq=gwp_of(table),
             **_counts(table),
         )
 
     def _group(self, key: tuple[str | None, ...], table: Table) -> GroupTotal:
-        energy = energy_of(table, self._pricer.sources)
+        energy = energy_of(table)
         assert energy is not None  # a group exists by its events
-        return GroupTotal(key=key, energy_wh=energy, gwp_gco2eq=gwp_of(table, self._pricer.sources), **_counts(table))
+        return GroupTotal(key=key, energy_wh=energy, gwp_gco2eq=gwp_of(table), **_counts(table))
 
     def _models(self, table: Table) -> tuple[ModelRow, ...]:
         by_model: dict[tuple[str, str, bool], Table] = {}
@@ -153,7 +153,7 @@ class View:
             add_to(by_model.setdefault(cell.served[:3], {}), cell, sums)
         rows = []
         for (provider, model, known), found in by_model.items():
-            energy = energy_of(found, self._pricer.sources)
+            energy = energy_of(found)
             assert energy is not None
             rows.append(
                 ModelRow(
@@ -162,7 +162,7 @@ class View:
                     known=known,
                     calls=sum(sums.calls for sums in found.values()),
                     energy_wh=energy,
-                    gwp_gco2eq=gwp_of(found, self._pricer.sources),
+                    gwp_gco2eq=gwp_of(found),
                 )
             )
         return tuple(sorted(rows, key=lambda row: (-row.energy_wh.mid, row.provider or "", row.model or "")))

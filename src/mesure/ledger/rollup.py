@@ -10,7 +10,7 @@ from heapq import nlargest
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from mesure.ledger.cells import QUARTER_S, CellKey, Cells, Sums, Table, add_to, quarter_of
+from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums, Table, add_to, quarter_of
 from mesure.ledger.engine import Engine, Slice
 from mesure.ledger.schema import epoch_us, month_of, second_of, time_of
 
@@ -155,7 +155,7 @@ class Recent:
     def __init__(self, pricer: Pricer) -> None:
         self._pricer = pricer
         self._events: Sequence[UsageEvent] = ()
-        self._priced: dict[str, tuple[CellKey, Sums]] = {}
+        self._priced: dict[str, tuple[Cell, Sums]] = {}
         self.cells = Cells(0, 0)
 
     def follow(self, events: Sequence[UsageEvent]) -> None:
@@ -175,7 +175,7 @@ class Recent:
         self.cells.fine.setdefault(quarter_of(started), {})
         self.cells.add(started, _ended(event), key, sums)
 
-    def _price(self, event: UsageEvent) -> tuple[CellKey, Sums]:
+    def _price(self, event: UsageEvent) -> tuple[Cell, Sums]:
         if event.id not in self._priced:
             self._priced[event.id] = self._pricer.price(event)
         return self._priced[event.id]
@@ -184,7 +184,7 @@ class Recent:
         begun = (event for event in self._events if second_of(event.started_at) < until)
         return nlargest(count, begun, key=_newest)
 
-    def totals(self, since: int, until: int, grouping: Grouping) -> Iterator[tuple[GroupKey, CellKey, Sums]]:
+    def totals(self, since: int, until: int, grouping: Grouping) -> Iterator[tuple[GroupKey, Cell, Sums]]:
         for event in self._events:
             if since <= second_of(event.started_at) < until:
                 cell, sums = self._price(event)
