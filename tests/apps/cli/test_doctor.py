@@ -157,6 +157,7 @@ def test_providers(answering: tuple[int, type[_Answer]], monkeypatch: pytest.Mon
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         closed = unused.getsockname()[1]
+    monkeypatch.setenv("SECRET_KEY", "sk-very-secret")
     monkeypatch.delenv("ABSENT_KEY", raising=False)
     providers = {
         "up": ProviderSettings(
