@@ -56,9 +56,7 @@ def test_quantities_in_words(quantity: Quantity, french: str, english: str) -> N
         assert str(translator.quantity(quantity)).replace(NARROW, " ") == expected
 
 
-@given(
-    st.floats(1e-6, 1e9), st.floats(0.01, 1.0, exclude_max=True), st.floats(1.0, 100.0, exclude_min=True)
-)
+@given(st.floats(1e-6, 1e9), st.floats(0.01, 1.0, exclude_max=True), st.floats(1.0, 100.0, exclude_min=True))
 def test_a_value_above_nothing_never_reads_as_nothing(mid: float, below: float, above: float) -> None:
     text = EN.quantity(_wh(mid * below, mid, mid * above))
     low, high = (float(part.replace(",", "")) for part in text.interval.strip("[]").split("–"))

@@ -60,7 +60,9 @@ def test_the_collector_sees_what_the_translator_is_given(tmp_path: Path) -> None
     assert plural_pairs(tmp_path) == {("two", "twos")}
 
 
-@pytest.mark.parametrize("word", ["neutral", "net zero", "green", "eco-friendly", "neutre", "zéro", "vert", "écologique"])
+@pytest.mark.parametrize(
+    "word", ["neutral", "net zero", "green", "eco-friendly", "neutre", "zéro", "vert", "écologique"]
+)
 def test_words_never_used_of_a_result(word: str) -> None:
     for msgid, forms in _entries().items():
         for text in (msgid, *forms):

@@ -6,7 +6,7 @@ import math
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from babel import Locale
 from babel.dates import format_date
@@ -18,11 +18,9 @@ from mesure.i18n.text import NARROW, QuantityText, french, typographic
 from mesure.quantity import Quantity, Status, shown
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    import datetime as dt
 
 __all__ = ["Translator", "catalog"]
-
-Node = TypeVar("Node")
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LOCALES: dict[Language, str] = {"fr": "fr", "en": "en_GB"}
@@ -65,7 +63,7 @@ class Translator:
         text = self._text(singular, 1 if many else 0) if self._messages else typographic(plural if many else singular)
         return text.format(**{"count": self.number(count), **values})
 
-    def rich(self, msgid: str, **nodes: Node) -> list[str | Node]:
+    def rich(self, msgid: str, **nodes: Any) -> list[Any]:
         """The text cut at its `{names}`, each replaced by the node given: for markup inside a sentence."""
         pieces = _PLACEHOLDER.split(self._text(msgid))
         return [nodes[piece] if index % 2 else piece for index, piece in enumerate(pieces) if piece]
@@ -116,30 +114,30 @@ class Translator:
 
     # Dates: local times are the caller's to choose, nothing is converted here
 
-    def time(self, at: datetime) -> str:
+    def time(self, at: dt.datetime) -> str:
         """Hour, minute and second, on 24 hours."""
         return f"{at.hour:02}:{at.minute:02}:{at.second:02}"
 
-    def date(self, at: date) -> str:
+    def date(self, at: dt.date) -> str:
         """Day, month and year in full."""
         return self._first(at, format_date(at, "d MMMM y", self._locale))
 
-    def day(self, at: date) -> str:
+    def day(self, at: dt.date) -> str:
         """Day and month."""
         return self._first(at, format_date(at, "d MMMM", self._locale))
 
-    def month(self, at: date) -> str:
+    def month(self, at: dt.date) -> str:
         """Name of the month."""
         return format_date(at, "LLLL", self._locale)
 
-    def of_month(self, at: date) -> str:
+    def of_month(self, at: dt.date) -> str:
         """`of October`, `d'octobre`."""
         month = self.month(at)
         if self.language == "en":
             return f"of {month}"
         return f"d’{month}" if month[0] in "aeiouyh" else f"de {month}"
 
-    def _first(self, at: date, text: str) -> str:
+    def _first(self, at: dt.date, text: str) -> str:
         return f"1er{text[1:]}" if at.day == 1 and self.language == "fr" else text
 
 

@@ -18,7 +18,9 @@ def test_a_nice_top_holds_the_highest_value_and_wastes_little(highest: float) ->
     assert top <= highest * 2.001
 
 
-@pytest.mark.parametrize(("highest", "top"), [(318, 400), (0.9, 1), (1, 1), (5.6, 6), (99, 100), (0, 1), (float("inf"), 1)])
+@pytest.mark.parametrize(
+    ("highest", "top"), [(318, 400), (0.9, 1), (1, 1), (5.6, 6), (99, 100), (0, 1), (float("inf"), 1)]
+)
 def test_nice_tops(highest: float, top: float) -> None:
     assert nice_top(highest) == pytest.approx(top)
 
@@ -41,7 +43,7 @@ def test_the_line_runs_inside_its_band() -> None:
 def test_too_few_points_draw_the_axis_alone(points: list[tuple[float, float, float]]) -> None:
     svg = str(band_line(points, top=10, label="Power"))
     assert "axis" in svg
-    assert "class=\"line\"" not in svg
+    assert 'class="line"' not in svg
 
 
 def test_sixty_points_stay_small() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import web_scenes
-from conftest import settings
+from held_pages import settings
 from htpy import fragment
 
 from mesure.apps.web import everyday
@@ -43,15 +43,15 @@ def test_what_is_modelled_is_estimated() -> None:
 def test_only_what_was_measured_was_used(status: Status) -> None:
     small = web_scenes.small()
     assert small.month.energy_wh is not None
-    weaker = web_scenes.small(month=web_scenes.window(web_scenes.MONTH, small.month.energy_wh._replace(status=status), 3))
+    weaker = web_scenes.small(
+        month=web_scenes.window(web_scenes.MONTH, small.month.energy_wh._replace(status=status), 3)
+    )
     assert "votre IA a consommé 1,4 Wh" in _plain(lede(small, _reader()))
     assert "est estimée à 1,4 Wh" in _plain(lede(weaker, _reader()))
 
 
 def test_unknown_carbon_is_not_left_out_silently() -> None:
-    overview = web_scenes.office(
-        month=web_scenes.window(web_scenes.MONTH, web_scenes.q(1, 2, 3), 5, gwp_gco2eq=None)
-    )
+    overview = web_scenes.office(month=web_scenes.window(web_scenes.MONTH, web_scenes.q(1, 2, 3), 5, gwp_gco2eq=None))
     assert "son CO₂e est inconnu" in _plain(lede(overview, _reader()))
 
 

@@ -22,13 +22,13 @@ def q(low: float, mid: float, high: float, unit: str = "Wh", status: Status = St
 
 def g(energy: Quantity, factor: float = 0.27) -> Quantity:
     """CO2e of an energy: always modelled, somewhat wider."""
-    return Quantity(energy.low * factor * 0.6, energy.mid * factor, energy.high * factor * 1.4, "gCO2eq", Status.MODELLED)
+    return Quantity(
+        energy.low * factor * 0.6, energy.mid * factor, energy.high * factor * 1.4, "gCO2eq", Status.MODELLED
+    )
 
 
 def model(name: str, energy: Quantity, calls: int, *, known: bool = True, provider: str = "openai") -> ModelRow:
-    return ModelRow(
-        provider=provider, model=name, known=known, calls=calls, energy_wh=energy, gwp_gco2eq=g(energy)
-    )
+    return ModelRow(provider=provider, model=name, known=known, calls=calls, energy_wh=energy, gwp_gco2eq=g(energy))
 
 
 def call(number: int, model: str, energy: Quantity, **changes: Any) -> CallRow:
@@ -157,7 +157,8 @@ def small(**changes: Any) -> Overview:
 def large(**changes: Any) -> Overview:
     """A platform of millions of calls, many models, digits everywhere."""
     models = tuple(
-        model(f"model-with-a-rather-long-name-{i}", q(9e6 / i, 21e6 / i, 48e6 / i), 9_876_543 // i) for i in range(1, 12)
+        model(f"model-with-a-rather-long-name-{i}", q(9e6 / i, 21e6 / i, 48e6 / i), 9_876_543 // i)
+        for i in range(1, 12)
     )
     month = add_shared([row.energy_wh for row in models])
     values: dict[str, Any] = {

@@ -17,7 +17,7 @@ __all__ = ["factors_json", "overview_json"]
 
 
 def overview_json(overview: Overview, catalogue: Catalogue) -> dict[str, Any]:
-    """`Overview` as plain values. Times are ISO 8601 UTC; `factors` holds every catalogue factor the figures rest on."""
+    """`Overview` as plain values. Times are ISO 8601 UTC; `factors`: those the figures rest on."""
     quantities = [
         *(quantity for window in _windows(overview).values() for quantity in (window.energy_wh, window.gwp_gco2eq)),
         *(quantity for row in overview.models for quantity in (row.energy_wh, row.gwp_gco2eq)),
@@ -83,7 +83,7 @@ def _model(row: ModelRow) -> dict[str, Any]:
         "known": row.known,
         "calls": row.calls,
         "energy_wh": row.energy_wh.to_json(),
-        "gwp_gco2eq": row.gwp_gco2eq.to_json(),
+        "gwp_gco2eq": _quantity(row.gwp_gco2eq),
     }
 
 
@@ -101,7 +101,7 @@ def _call(row: CallRow) -> dict[str, Any]:
         "cached_input_tokens": row.cached_input_tokens,
         "output_tokens": row.output_tokens,
         "energy_wh": row.energy_wh.to_json(),
-        "gwp_gco2eq": row.gwp_gco2eq.to_json(),
+        "gwp_gco2eq": _quantity(row.gwp_gco2eq),
         "status": row.status,
         "environment": row.environment,
     }

@@ -143,9 +143,7 @@ class _Pages:
     async def why(self, request: Request) -> Response:
         reader = self.reader_of(request)
         content = self._why.total(await self._feed.latest(), reader)
-        page = Page(
-            path="why", title=reader.t.t("Why these figures?"), content=content, footer=self._footer(reader)
-        )
+        page = Page(path="why", title=reader.t.t("Why these figures?"), content=content, footer=self._footer(reader))
         return HTMLResponse(render(page, reader))
 
     async def call(self, request: Request) -> Response:
@@ -164,28 +162,26 @@ class _Pages:
         seen = request.headers.get("last-event-id") or request.query_params.get("seen", "")
         return StreamingResponse(self.pushes.stream(language, seen), media_type="text/event-stream")
 
-    async def api_overview(self, request: Request) -> Response:
+    async def api_overview(self, _: Request) -> Response:
         body = orjson.dumps(overview_json(await self._feed.latest(), self._catalogue))
         return Response(body, media_type="application/json")
 
-    async def healthz(self, request: Request) -> Response:
+    async def healthz(self, _: Request) -> Response:
         """This process answers; what it has to say about itself comes along."""
         return Response(orjson.dumps(self._health(), default=str), media_type="application/json")
 
-    async def readyz(self, request: Request) -> Response:
+    async def readyz(self, _: Request) -> Response:
         state = self._health()
         body = orjson.dumps(state, default=str)
         return Response(body, 200 if state.get("ok") else 503, media_type="application/json")
 
-    async def metrics(self, request: Request) -> Response:
+    async def metrics(self, _: Request) -> Response:
         return PlainTextResponse(self._metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     def _footer(self, reader: Reader) -> list[str]:
         t, own = reader.t, self._own.read()
         return [
-            t.t(
-                "Method {method} · factors {catalogue}", method=METHOD_VERSION, catalogue=self._catalogue.version
-            ),
+            t.t("Method {method} · factors {catalogue}", method=METHOD_VERSION, catalogue=self._catalogue.version),
             t.t(
                 "Mesure's own use: {power}, {status}",
                 power=t.quantity(own.power_w),

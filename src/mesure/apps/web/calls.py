@@ -57,7 +57,9 @@ def _flags(call: CallRow, reader: Reader) -> list[str]:
     """What a reader must know before comparing this call with others."""
     t = reader.t
     flags = [] if call.known else [t.t("unknown model")]
-    flags += [t.t(words[code]) for words, code in ((OUTCOMES, call.status), (ENVIRONMENTS, call.environment)) if code in words]
+    flags += [
+        t.t(words[code]) for words, code in ((OUTCOMES, call.status), (ENVIRONMENTS, call.environment)) if code in words
+    ]
     return [*flags, call.route] if call.route else flags
 
 

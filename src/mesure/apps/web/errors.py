@@ -43,12 +43,12 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
                 return JSONResponse({"error": error.to_json()}, 503)
             return answer(request, 503, str(error), t.t("Try again"))
         log.error("A page failed: %s", request.url.path, exc_info=error)
-        text = t.t("Something went wrong on this page. The calls themselves go on being recorded; see the server's log.")
+        text = t.t(
+            "Something went wrong on this page. The calls themselves go on being recorded; see the server's log."
+        )
         return answer(request, 500, text, t.t("Try again"))
 
-    def answer(
-        request: Request, status: int, text: str, action: str, headers: Any = None
-    ) -> Response:
+    def answer(request: Request, status: int, text: str, action: str, headers: Any = None) -> Response:
         reader = reader_of(request)
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": {"what": text, "action": action}}, status, headers)

@@ -19,16 +19,17 @@ from mesure.apps.web import calls, now
 from mesure.apps.web.feed import TICK_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from htpy import Node
 
     from mesure.apps.web.feed import Feed
     from mesure.apps.web.reader import Reader
     from mesure.catalogue import Catalogue
+    from mesure.i18n import Language
     from mesure.ledger.view import Overview
 
-__all__ = ["Channel", "Live", "PUSH_BYTES"]
+__all__ = ["PUSH_BYTES", "Channel", "Live"]
 
 log = logging.getLogger("mesure.web")
 
@@ -125,7 +126,8 @@ class Channel:
         changed = {name: self._html[name] for name, step in self._changed.items() if step > since}
         room = PUSH_BYTES - _FRAME_BYTES - len(orjson.dumps(head))
         first, *others = _packed(changed, room)
-        messages = [head | {"set": first}, *({"set": other} for other in others)]
+        messages: list[dict[str, object]] = [head | {"set": first}]
+        messages += [{"set": other} for other in others]
         return [self._frame(message, last=message is messages[-1]) for message in messages]
 
     def _new_rows(self, since: int) -> tuple[str, bool]:
@@ -161,10 +163,12 @@ def _packed(parts: dict[str, str], room: int) -> list[dict[str, str]]:
 class Live:
     """The channels, and the one task that keeps them fresh while anybody listens."""
 
-    def __init__(self, feed: Feed, readers: dict[str, Reader], catalogue: Catalogue) -> None:
+    def __init__(self, feed: Feed, readers: Mapping[Language, Reader], catalogue: Catalogue) -> None:
         self._feed = feed
-        self.channels = {language: Channel(reader, catalogue) for language, reader in readers.items()}
-        self._listeners = dict.fromkeys(readers, 0)
+        self.channels: dict[str, Channel] = {
+            language: Channel(reader, catalogue) for language, reader in readers.items()
+        }
+        self._listeners: dict[str, int] = dict.fromkeys(readers, 0)
         self._ticker: asyncio.Task[None] | None = None
         self._closed = False
 

@@ -17,6 +17,7 @@ STEPS: dict[str, str] = {
     "processor_energy_wh": mark("Energy of the processor"),
     "server_energy_wh": mark("Energy of the server"),
     "host_share": mark("Rest of the server"),
+    "processor_share": mark("Rest of the machine"),
     "idle_reserve": mark("Machines kept ready"),
     "pue": mark("Building: cooling and losses (PUE)"),
     "fresh_input_tokens": mark("Tokens read"),
@@ -30,6 +31,11 @@ STEPS: dict[str, str] = {
     "output_output_wh": mark("Answer read again while writing"),
     "request_wh": mark("Per request"),
     "image_wh": mark("Per image"),
+    "image_step_wh": mark("Per step"),
+    "image_volume_wh": mark("Decoding to pixels"),
+    "step_volume_wh": mark("Denoising"),
+    "step_volume_volume_wh": mark("Attention of denoising"),
+    "audio_second_wh": mark("Per second of audio"),
     "usage_gwp_gco2eq": mark("CO₂e of electricity"),
     "embodied_gwp_gco2eq": mark("CO₂e of manufacture"),
     "grid_intensity_gco2eq_per_kwh": mark("CO₂e of a kWh where it ran"),
@@ -39,12 +45,12 @@ STEPS: dict[str, str] = {
 #: Formulas that have French words; another one shows as the method states it.
 FORMULAS: frozenset[str] = frozenset(
     {
-        mark("accelerator energy x host share x idle reserve x PUE"),
         mark("sum of terms x what the call carries (roofline: memory, products, exchanges, host, power)"),
         mark("counted"),
         mark("assumed: not counted"),
-        mark("read by a sensor"),
+        mark("read where the call ran"),
         mark("whole server / accelerators (or processor)"),
+        mark("whole machine / processor"),
         mark("machines kept ready / in use"),
         mark("site / machines"),
         mark("usage + embodied"),
@@ -59,11 +65,21 @@ FORMULAS: frozenset[str] = frozenset(
         mark("input x output tokens x Wh (cache read while writing)"),
         mark("output tokens squared x Wh (cache read while writing)"),
         mark("Wh per request"),
+        mark("images x Wh (text encoder, fixed work)"),
+        mark("images x steps x Wh (launches)"),
+        mark("images x volume x Wh (decoding to pixels)"),
+        mark("images x steps x volume x Wh (linear part of the denoiser)"),
+        mark("images x steps x volume squared x Wh (its attention)"),
+        mark("seconds of audio x Wh"),
     }
 )
 
 #: Units that are words.
-UNITS: dict[str, str] = {"ratio": "", "tokens": mark("tokens"), "Wh per unit": mark("Wh each")}
+UNITS: dict[str, str] = {
+    "tokens": mark("tokens"),
+    "Wh per unit": mark("Wh per million"),
+    "gCO2e/kWh": mark("g CO₂e/kWh"),
+}
 
 #: What a figure assumes, by the codes of `Impacts.warnings`.
 WARNINGS: dict[str, str] = {
@@ -76,6 +92,9 @@ WARNINGS: dict[str, str] = {
     "zone_no_factor": mark("No sourced grid factor exists for this place: its CO₂e is unknown."),
     "input_tokens_assumed": mark("Tokens read were not counted: a usual length stands for them."),
     "output_tokens_assumed": mark("Tokens written were not counted: a usual length stands for them."),
+    "image_steps_assumed": mark("The number of steps is not known: a usual one stands for it."),
+    "image_megapixels_assumed": mark("The size of the image is not known: a usual one stands for it."),
+    "grid_direct_only": mark("This grid factor counts direct emissions only, without the making of fuels and plants."),
     "water_no_factor": mark("Water: no sourced factor yet, so it is unknown."),
     "adpe_no_factor": mark("Minerals: no sourced factor yet, so they are unknown."),
     "pe_no_factor": mark("Primary energy: no sourced factor yet, so it is unknown."),

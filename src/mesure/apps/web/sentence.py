@@ -36,9 +36,7 @@ def lede(overview: Overview, reader: Reader) -> Fragment:
             t.rich("This month, your AI use is estimated at {energy} and {carbon}.", energy=energy, carbon=carbon)
         ]
     return fragment[
-        t.rich(
-            "This month, your AI used {energy}, for emissions estimated at {carbon}.", energy=energy, carbon=carbon
-        )
+        t.rich("This month, your AI used {energy}, for emissions estimated at {carbon}.", energy=energy, carbon=carbon)
     ]
 
 

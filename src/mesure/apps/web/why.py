@@ -56,9 +56,10 @@ if TYPE_CHECKING:
     from mesure.config import Settings
     from mesure.i18n import Translator
     from mesure.impact import Impacts
-    from mesure.impact.explain import Explanation, Node as Step
-    from mesure.quantity import Quantity
+    from mesure.impact.explain import Explanation
+    from mesure.impact.explain import Node as Step
     from mesure.ledger.view import Overview
+    from mesure.quantity import Quantity
     from mesure.record import UsageEvent
 
 __all__ = ["Why"]
@@ -92,12 +93,13 @@ def _call_page(event: UsageEvent, impacts: Impacts, explanation: Explanation, re
     t = reader.t
     return fragment[
         h1[_call_sentence(impacts, reader)],
-        p(".next")[badge(impacts.energy_wh.status, t), " ", t.t(MEANINGS[impacts.energy_wh.status]), "."]
-        if impacts.energy_wh
-        else None,
+        p(".next")[badge(impacts.energy_wh.status, t), " ", t.t(MEANINGS[impacts.energy_wh.status]), "."],
         div(".grid")[
             section(".c5")[h2[t.t("The facts")], dl(".spaced")[_facts(event, reader)]],
-            section(".c7")[h2[t.t("The calculation")], ul(".tree")[[_step(root, reader) for root in explanation.roots if root.quantity]]],
+            section(".c7")[
+                h2[t.t("The calculation")],
+                ul(".tree")[[_step(root, reader) for root in explanation.roots if root.quantity]],
+            ],
         ],
         [h2(".sub")[t.t("What this assumes")], ul(".facts")[[li[text] for text in _assumptions(explanation, reader)]]]
         if explanation.warnings
@@ -116,8 +118,6 @@ def _call_page(event: UsageEvent, impacts: Impacts, explanation: Explanation, re
 
 def _call_sentence(impacts: Impacts, reader: Reader) -> Fragment:
     t = reader.t
-    if impacts.energy_wh is None:
-        return fragment[t.t("The energy of this call is unknown.")]
     energy = headline(impacts.energy_wh, t)
     if impacts.gwp_gco2eq is None:
         return fragment[t.rich("This call: {energy}; its CO₂e is unknown.", energy=energy)]
@@ -164,17 +164,29 @@ def _step(step: Step, reader: Reader) -> Element:
         t.t(STEPS[step.name]) if step.name in STEPS else step.name,
         " ",
         strong[_step_value(step.quantity, reader)],
-        span(".formula")[t.t(step.formula) if step.formula in FORMULAS else step.formula] if step.formula else None,
+        span(".formula")[_formula(step.formula, reader)] if step.formula else None,
         _step_factors(step.factors, reader),
         ul(".tree")[[_step(child, reader) for child in step.children]] if step.children else None,
     ]
 
 
+def _formula(formula: str, reader: Reader) -> str:
+    """In words; a product of steps is written with their names."""
+    t, names = reader.t, formula.split(" x ")
+    if formula in FORMULAS:
+        return t.t(formula)
+    if all(name in STEPS for name in names):
+        return " × ".join(t.t(STEPS[name]) for name in names)
+    return formula
+
+
 def _step_value(quantity: Quantity | None, reader: Reader) -> Node:
-    if quantity is None or quantity.unit not in UNITS:
-        return figure(quantity, reader.t)
-    unit = UNITS[quantity.unit]
-    return figure(quantity._replace(unit=reader.t.t(unit) if unit else "1"), reader.t)
+    """Ratios have no unit, and the energy of one token is readable by the million only."""
+    if quantity is None or quantity.unit == "ratio":
+        return figure(quantity._replace(unit="1") if quantity else None, reader.t)
+    if quantity.unit == "Wh per unit":
+        quantity = quantity.scaled(1e6)
+    return figure(quantity._replace(unit=reader.t.t(UNITS.get(quantity.unit, quantity.unit))), reader.t)
 
 
 def _step_factors(factors: Sequence[Factor], reader: Reader) -> Node:
@@ -188,7 +200,14 @@ def _factor(factor: Factor, reader: Reader) -> Element:
     t = reader.t
     linked = factor.source_url.startswith(("https://", "http://"))
     source: Node = a(href=factor.source_url, rel="noreferrer")[factor.source] if linked else factor.source
-    return li[code[factor.id], " · ", _value(factor, reader), " · ", source, f" · {factor.year} · {t.t('licence:')} {factor.licence}"]
+    return li[
+        code[factor.id],
+        " · ",
+        _value(factor, reader),
+        " · ",
+        source,
+        f" · {factor.year} · {t.t('licence:')} {factor.licence}",
+    ]
 
 
 def _value(factor: Factor, reader: Reader) -> str:
@@ -212,8 +231,8 @@ def _total_page(overview: Overview, catalogue: Catalogue, reader: Reader) -> Fra
         h1[t.t("How these figures are put together")],
         p(".next")[
             t.t(
-                "From {since} to now: {calls} calls. Each is a fact (who, which model, how many tokens); its energy and "
-                "CO₂e are calculated from it, and can be calculated again when methods improve.",
+                "From {since} to now: {calls} calls. Each is a fact (who, which model, how many tokens); its energy "
+                "and CO₂e are calculated from it, and can be calculated again when methods improve.",
                 since=t.day(reader.local(month.since)),
                 calls=t.number(month.calls),
             )
@@ -225,9 +244,9 @@ def _total_page(overview: Overview, catalogue: Catalogue, reader: Reader) -> Fra
                 h2[t.t("How to read an interval")],
                 p[
                     t.t(
-                        "Nine times out of ten the real figure lies between the two numbers in brackets. The error that all "
-                        "calls of one model share does not shrink with their number, so their bounds add; errors of "
-                        "different models are unrelated, and partly make up for each other."
+                        "Nine times out of ten the real figure lies between the two numbers in brackets. The error "
+                        "that all calls of one model share does not shrink with their number, so their bounds add; "
+                        "errors of different models are unrelated, and partly make up for each other."
                     )
                 ],
                 p[
@@ -295,7 +314,9 @@ def _total_factors(overview: Overview, catalogue: Catalogue, reader: Reader) -> 
     rest = len(factors) - _FACTORS_SHOWN
     return fragment[
         ul(".facts")[[_factor(factor, reader) for factor in factors[:_FACTORS_SHOWN]]],
-        p[a(href="/api/overview")[reader.t.n("{count} more, in JSON", "{count} more, in JSON", rest)]] if rest > 0 else None,
+        p[a(href="/api/overview")[reader.t.n("{count} more, in JSON", "{count} more, in JSON", rest)]]
+        if rest > 0
+        else None,
     ]
 
 

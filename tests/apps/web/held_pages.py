@@ -1,0 +1,65 @@
+"""The pages over a source that a test holds in its hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from starlette.applications import Starlette
+
+from mesure.apps.web import create_web
+from mesure.config import OrganisationSettings, ProviderSettings, Settings
+from mesure.ledger.view import Overview
+from mesure.quantity import Quantity, Status
+from mesure.record import UsageEvent
+
+
+class HeldSource:
+    """A view whose answers are set by the test; counts how often it was asked."""
+
+    def __init__(self, overview: Overview | Exception) -> None:
+        self.now: Overview | Exception = overview
+        self.asked = 0
+        self.events: dict[str, UsageEvent] = {}
+        self.told: list[Callable[[], object]] = []
+
+    def overview(self, now: datetime) -> Overview:
+        self.asked += 1
+        if isinstance(self.now, Exception):
+            raise self.now
+        return self.now
+
+    def event(self, event_id: str) -> UsageEvent | None:
+        return self.events.get(event_id)
+
+    def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
+        self.told.append(callback)
+        return lambda: self.told.remove(callback)
+
+
+class HeldMeter:
+    def read(self) -> Any:
+        return SimpleNamespace(power_w=Quantity(1.2, 2.1, 3.9, "W", Status.MODELLED))
+
+
+def settings(**organisation: Any) -> Settings:
+    return Settings(
+        organisation=OrganisationSettings(**organisation),
+        providers={
+            "openai": ProviderSettings(base_url="https://api.openai.com/v1", default=True),
+            "mistral": ProviderSettings(base_url="https://api.mistral.ai/v1", zone="SWE"),
+        },
+    )
+
+
+def pages(source: HeldSource, *, ok: bool = True, notices: tuple[str, ...] = (), **organisation: Any) -> Starlette:
+    return create_web(
+        settings(**organisation),
+        source,
+        own=HeldMeter(),  # type: ignore[arg-type]
+        gateway_metrics=lambda: "mesure_calls_total 3\n",
+        health=lambda: {"ok": ok, "committer": {"lag_s": 0.2}},
+        notices=notices,
+    )
