@@ -71,7 +71,7 @@ def _figure(voice: Voice, quantity: Quantity | None) -> str:
     if quantity is None:
         return voice.t("unknown")
     if 0.0 < quantity.mid < 1e-4 and not has_prefixes(quantity.unit):
-        low, mid, high = (f"{value:.2g}" for value in quantity[:3])
+        low, mid, high = (_powers(voice, value, 2) for value in quantity[:3])
         return f"{mid} {quantity.unit} [{low}–{high}]"
     return str(voice.translator.quantity(quantity))
 
@@ -110,7 +110,11 @@ def _plain(voice: Voice, value: float) -> str:
     if value == 0.0 or not math.isfinite(value):
         return f"{value:g}"
     if not 1e-4 <= abs(value) < 1e9:
-        return f"{value:.3g}"
+        return _powers(voice, value, 3)
     decimals = max(0, 3 - math.floor(math.log10(abs(value))))
     decimals = next((fewer for fewer in range(decimals) if round(value, fewer) == round(value, decimals)), decimals)
     return voice.translator.number(value, decimals)
+
+
+def _powers(voice: Voice, value: float, digits: int) -> str:
+    return f"{value:.{digits}g}".replace(".", voice.translator.number(0.5, 1)[1])
