@@ -200,6 +200,24 @@ def test_failures_are_logged_sparsely(settings: Settings, caplog: pytest.LogCapt
     assert _SECRET not in caplog.text
 
 
+def test_figures_are_ready_before_the_first_call(settings: Settings) -> None:
+    with serving(settings) as running:
+        assert running.gateway.metering.figures._resolved
+
+
+def test_a_start_without_figures_serves_all_the_same(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError(_SECRET)
+
+    monkeypatch.setattr("mesure.apps.gateway.figures.Figures.impacts", broken)
+    with serving(settings) as running:
+        got = call(running.port, _CHAT, _body())
+        assert got.status == 200
+        assert got.headers["x-mesure-event-id"] == running.sink.take().id
+        assert "x-mesure-energy-wh" not in got.headers
+        assert running.gateway.metering_failures == 2
+
+
 class _Meter:
     """Stands for a `CallMeter`: a joule a call."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ class Gateway:
 
     async def startup(self) -> None:
         await self.upstreams.startup()
+        await asyncio.to_thread(self.metering.warm)
 
     async def shutdown(self) -> None:
         await self.upstreams.shutdown()

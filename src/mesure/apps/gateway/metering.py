@@ -66,6 +66,13 @@ class Metering:
         }
         self._spans: dict[tuple[str, str], None] = {}
 
+    def warm(self) -> None:
+        """Load what the first figure needs (tens of milliseconds), so that no call waits for it."""
+        try:
+            self.figures.impacts(UsageEvent(id=new_id(), started_at=datetime.now(UTC)))
+        except Exception as error:  # noqa: BLE001  (calls pass without figures)
+            self.failed("warm", error)
+
     def failed(self, step: str, error: Exception) -> None:
         """Count a failure; log the 1st, 10th, 100th... by kind and place alone: a message may hold content."""
         self.failures[step] += 1
