@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesure.catalogue.table import FACTOR_COLUMNS, check_rows, factor_of, identified, read_rows
@@ -99,6 +99,7 @@ def test_a_later_row_corrects_an_earlier_one() -> None:
     assert row["value"] == "42"
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1e12), st.floats(0, 1e12), st.floats(0, 1e12))
 def test_a_factor_holds_its_interval_or_is_refused(low: float, value: float, high: float) -> None:
     row = ROW | {"low": repr(low), "value": repr(value), "high": repr(high)}

@@ -17,6 +17,7 @@ from mesure.impact.engines import numpy_engine
 
 TEXT = ("operation", "status", "energy_scope")
 TOKENS = st.none() | st.integers(0, 10_000_000)
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 AMOUNT = st.none() | st.floats(0, 1e6)
 
 
@@ -115,7 +116,7 @@ def agree(found: float, expected: float) -> bool:
     return math.isclose(found, expected, rel_tol=1e-12, abs_tol=0.0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(st.lists(events(), min_size=1, max_size=20), st.sampled_from(sorted(deployments())))
 def test_numpy_agrees_with_floats(rows: list[dict[str, Any]], key: str) -> None:
     row = coefficient_row(deployments()[key])
@@ -126,7 +127,7 @@ def test_numpy_agrees_with_floats(rows: list[dict[str, Any]], key: str) -> None:
             assert agree(found, expected), (name, found, expected)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=6, deadline=None, suppress_health_check=SLOW)
 @given(st.lists(st.tuples(events(), st.sampled_from(sorted(deployments()))), min_size=30, max_size=60))
 def test_duckdb_agrees_with_floats(drawn: list[tuple[dict[str, Any], str]]) -> None:
     tables = {key: coefficient_row(one) for key, one in deployments().items()}
@@ -166,7 +167,7 @@ def test_the_row_holds_exactly_the_columns_formulas_read(key: str) -> None:
     assert tuple(formulas.event_columns(plain())) == formulas.EVENT_COLUMNS
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=SLOW)
 @given(events(), st.sampled_from(sorted(deployments())))
 def test_intervals_are_ordered_and_finite(facts: dict[str, Any], key: str) -> None:
     row = coefficient_row(deployments()[key])

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesure.impact import constants as fit
@@ -24,6 +24,7 @@ def output_wh(model: TextModel, load: Load, machine: Machine = H100) -> float:
     return text_terms(model, machine, load)["output"]
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 500), st.integers(0, 10), st.integers(0, 4))
 def test_terms_are_finite_and_positive(size: float, octave: int, doubling: int) -> None:
     layers, hidden = generic_geometry(size, size, mixture=False)
@@ -33,6 +34,7 @@ def test_terms_are_finite_and_positive(size: float, octave: int, doubling: int) 
     assert terms["power_share"] <= fit.POWER_CAP.value
 
 
+@settings(deadline=None)
 @given(st.sampled_from([DENSE, MIXTURE]), st.integers(0, 9))
 def test_more_requests_in_flight_share_the_weights(model: TextModel, octave: int) -> None:
     assert output_wh(model, Load(1, 2.0 ** (octave + 1))) < output_wh(model, Load(1, 2.0**octave))
@@ -96,6 +98,7 @@ def test_a_processor_is_a_range_of_machines() -> None:
     assert len(powers) == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(1e-9, 1e9), st.floats(0.01, 1.0)), min_size=1, max_size=30))
 def test_quantiles_are_values_in_order(weighted: list[tuple[float, float]]) -> None:
     found = [quantile(weighted, share) for share in (0.05, 0.5, 0.95)]
