@@ -59,7 +59,7 @@ def test_the_same_import_running_twice_at_once(tmp_path):
 
     result = import_events(ours, "a", slowed(), batch=100)
     assert turns(ours) == list(range(300))
-    assert result == ImportResult(added=170, already=130) or result.added + result.already == 300
+    assert result == ImportResult(added=170, already=130)
 
 
 def test_an_error_leaves_what_was_done_and_a_rerun_ends_it(ledger, monkeypatch):

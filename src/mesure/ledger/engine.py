@@ -18,7 +18,7 @@ from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer
 from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from uuid import UUID
 
     from duckdb import DuckDBPyConnection
@@ -78,14 +78,19 @@ class Engine:
         return found
 
     def totals(
-        self, part: Slice, by: Sequence[str], *, quarters: bool
+        self, part: Slice, by: Sequence[str], periods: Mapping[int, int] | None
     ) -> list[tuple[tuple[str | None, ...], int, Cell, Sums]]:
-        """Sums by the columns `by` (names of `COLUMNS`), by quarter of an hour if asked (else 0), and by cell."""
+        """Sums by the columns `by` (names of `COLUMNS`), by period, and by cell.
+
+        `periods`: every quarter of an hour of the slice -> the period it lies in; None for one period, 0.
+        """
+        quarter = f"started_s - started_s % {QUARTER_S}"
         rows = self._grouped(
             part,
             groups="[" + ", ".join(f'"{name}"::VARCHAR' for name in by) + "]::VARCHAR[]",
-            bucket=f"started_s - started_s % {QUARTER_S}" if quarters else "0",
+            bucket="0" if periods is None else f"(SELECT period FROM periods WHERE quarter = {quarter})",
             ended="NULL::BIGINT",
+            periods=periods or {},
         )
         return [(tuple(groups), bucket, key, sums) for _, groups, bucket, _, key, sums in rows]
 
@@ -118,10 +123,13 @@ class Engine:
             self._connection.register("empty_events", empty_table())
         return self._connection
 
-    def _grouped(self, part: Slice, *, groups: str, bucket: str, ended: str) -> list[tuple[Any, ...]]:
+    def _grouped(
+        self, part: Slice, *, groups: str, bucket: str, ended: str, periods: Mapping[int, int] | None = None
+    ) -> list[tuple[Any, ...]]:
         """Rows (file, groups, bucket, ended, cell, sums): every event of the slice in exactly one of them."""
         with self._lock:
             connection = self._connect()
+            _store(connection, "periods", {"quarter": list(periods or ()), "period": list((periods or {}).values())})
             keys = self._keys(connection, part)
             if not keys:
                 return []
@@ -141,20 +149,14 @@ class Engine:
 
     def _keys(self, connection: DuckDBPyConnection, part: Slice) -> list[Key]:
         """The distinct keys of the slice; their coefficients become the table `price_keys`."""
-        import arro3.core as arro3
-
         rows = connection.execute(f"SELECT DISTINCT {_key_columns()} FROM ({_source(part)})").fetchall()
         keys = [Key(*row) for row in rows]
-        columns: dict[str, Any] = {
-            name: arro3.Array([key[i] for key in keys], arro3.DataType.utf8()) for i, name in enumerate(_KEY_NAMES)
-        }
+        columns: dict[str, Any] = {name: [key[i] for key in keys] for i, name in enumerate(_KEY_NAMES)}
         coefficients = [coefficient_row(self._pricer.coefficients(key)) for key in keys]
         for name in COEFFICIENT_COLUMNS:
-            columns[name] = arro3.Array([row[name] for row in coefficients], arro3.DataType.float64())
-        columns["key_id"] = arro3.Array(list(range(len(keys))), arro3.DataType.int64())
-        connection.register("price_keys_in", arro3.Table.from_pydict(columns))
-        connection.execute("CREATE OR REPLACE TEMP TABLE price_keys AS SELECT * FROM price_keys_in")
-        connection.unregister("price_keys_in")
+            columns[name] = [row[name] for row in coefficients]
+        columns["key_id"] = list(range(len(keys)))
+        _store(connection, "price_keys", columns)
         return keys
 
     def _priced(self, connection: DuckDBPyConnection) -> str:
@@ -178,6 +180,21 @@ _KEY_NAMES = tuple(f"key_{name}" for name in Key._fields)
 def _key_columns() -> str:
     texts = ", ".join(f"coalesce({name}, '') AS key_{name}" for name in KEY_COLUMNS)
     return f"{texts}, month AS key_month"
+
+
+def _store(connection: DuckDBPyConnection, name: str, columns: Mapping[str, list[Any]]) -> None:
+    """A small table of texts (`key_*`), whole numbers or (`k_*`) floats, replaced as a whole."""
+    import arro3.core as arro3
+
+    def kind(column: str) -> arro3.DataType:
+        if column in _KEY_NAMES:
+            return arro3.DataType.utf8()
+        return arro3.DataType.float64() if column.startswith("k_") else arro3.DataType.int64()
+
+    arrays: dict[str, Any] = {column: arro3.Array(values, kind(column)) for column, values in columns.items()}
+    connection.register("stored", arro3.Table.from_pydict(arrays))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM stored")
+    connection.unregister("stored")
 
 
 def _source(part: Slice) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesure.errors import InvalidValue, nearest_names
-from mesure.ledger.cells import quarter_of
+from mesure.ledger.cells import QUARTER_S, quarter_of
 from mesure.ledger.schema import COLUMNS, second_of, time_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,15 @@ class Grouping:
         self.by = by
         self.zone = zone
         self.columns = tuple(name for name in by if name in _COLUMNS)
-        self.needs_time = any(name in _TIMES for name in by)
+
+    def periods(self, since: int, until: int) -> dict[int, int] | None:
+        """Every quarter of an hour of `[since, until)` -> the start of the finest period asked; None without one."""
+        finest = next((name for name in ("hour", "day", "month") if name in self.by), None)
+        if finest is None:
+            return None
+        starts: dict[str | None, int] = {}
+        quarters = range(quarter_of(since), until, QUARTER_S)
+        return {quarter: starts.setdefault(self._period(finest, quarter), quarter) for quarter in quarters}
 
     def key(self, values: Sequence[str | None], quarter: int, served: Served) -> GroupKey:
         """The group of a row: `values` of `columns`, and what the quarter of an hour and the server give."""
@@ -54,6 +62,9 @@ class Grouping:
     def _derived(self, name: str, quarter: int, served: Served) -> str | None:
         if name == "model":
             return served.model or None
+        return self._period(name, quarter)
+
+    def _period(self, name: str, quarter: int) -> str:
         local = time_of(quarter).astimezone(self.zone)
         if name == "day":
             return local.date().isoformat()

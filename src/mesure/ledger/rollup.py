@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums, Table, add_to, quarter_of
 from mesure.ledger.engine import Engine, Slice
-from mesure.ledger.schema import epoch_us, month_of, second_of, time_of
+from mesure.ledger.schema import epoch_us, month_of, month_start_utc, second_of, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +27,7 @@ __all__ = ["LIVE_S", "Recent", "Rollup"]
 #: How far back the second in which calls ended is kept.
 LIVE_S = 3_700
 _KEPT_TOTALS = 64
+_LONGEST_MONTH_S = 31 * 86_400
 _NEVER = 1 << 62
 #: Up to this many events are priced one at a time: planning the engine's statement takes as long.
 _FEW = 1_000
@@ -126,10 +127,13 @@ class Rollup:
 
     def _summed(self, snapshot: Snapshot, since: int, until: int, grouping: Grouping) -> dict[GroupKey, Table]:
         groups: dict[GroupKey, Table] = {}
-        uris = tuple(_within(snapshot, since, until))
-        if uris and since < until:
-            part = Slice(uris, since, until)
-            rows = self._engine.totals(part, grouping.columns, quarters=grouping.needs_time)
+        files = _within(snapshot, since, until)
+        if files and since < until:
+            # No file holds anything before its month: that much of an open range need not be listed
+            first = max(since, second_of(month_start_utc(min(file.month for file in files.values()))))
+            last = min(until, second_of(month_start_utc(max(file.month for file in files.values()))) + _LONGEST_MONTH_S)
+            part = Slice(tuple(files), first, last)
+            rows = self._engine.totals(part, grouping.columns, grouping.periods(first, last))
             for values, quarter, cell, sums in rows:
                 add_to(groups.setdefault(grouping.key(values, quarter, cell.served), {}), cell, sums)
         return groups

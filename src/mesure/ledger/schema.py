@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from arro3.core import DataType, Table
 
-__all__ = ["COLUMNS", "EPOCH", "empty_table", "epoch_us", "event_of", "month_of", "second_of", "time_of", "to_table"]
+__all__ = [
+    "COLUMNS",
+    "EPOCH",
+    "empty_table",
+    "epoch_us",
+    "event_of",
+    "month_of",
+    "month_start_utc",
+    "second_of",
+    "time_of",
+    "to_table",
+]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -58,6 +69,11 @@ def month_of(at: datetime) -> str:
     """The partition of a time: its UTC month."""
     at = at.astimezone(UTC)
     return f"{at.year:04d}-{at.month:02d}"
+
+
+def month_start_utc(month: str) -> datetime:
+    """The first instant of a partition."""
+    return datetime.fromisoformat(f"{month}-01T00:00:00+00:00")
 
 
 def _integer(value: Any) -> int | None:
