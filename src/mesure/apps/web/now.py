@@ -110,7 +110,8 @@ def _second_line(overview: Overview, catalogue: Catalogue, reader: Reader) -> Fr
     t = reader.t
     nodes = (trend(overview, reader) or None, everyday.sentence(overview.month, catalogue, reader))
     return fragment[
-        [[node, " "] for node in nodes if node is not None], a(href=reader.path("why"))[t.t("Why these figures?")]
+        [[node, " "] for node in nodes if node is not None],
+        a(".fig", href=reader.path("why"))[t.t("Why these figures?")],
     ]
 
 

@@ -23,7 +23,6 @@ from htpy import (
     li,
     p,
     section,
-    small,
     span,
     strong,
     summary,
@@ -104,15 +103,6 @@ def _call_page(event: UsageEvent, impacts: Impacts, explanation: Explanation, re
         [h2(".sub")[t.t("What this assumes")], ul(".facts")[[li[text] for text in _assumptions(explanation, reader)]]]
         if explanation.warnings
         else None,
-        p[
-            small[
-                t.t(
-                    "Method {method} · factors {catalogue}",
-                    method=impacts.method_version,
-                    catalogue=impacts.catalogue_version,
-                )
-            ]
-        ],
     ]
 
 
@@ -164,10 +154,15 @@ def _step(step: Step, reader: Reader) -> Element:
         t.t(STEPS[step.name]) if step.name in STEPS else step.name,
         " ",
         strong[_step_value(step.quantity, reader)],
-        span(".formula")[_formula(step.formula, reader)] if step.formula else None,
+        span(".formula")[_formula(step.formula, reader)] if _is_told(step) else None,
         _step_factors(step.factors, reader),
         ul(".tree")[[_step(child, reader) for child in step.children]] if step.children else None,
     ]
+
+
+def _is_told(step: Step) -> bool:
+    """A product is told where its parts are, and not again where it is only used."""
+    return bool(step.formula) and (bool(step.children) or step.formula in FORMULAS)
 
 
 def _formula(formula: str, reader: Reader) -> str:
