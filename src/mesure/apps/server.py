@@ -62,6 +62,7 @@ def serve(
         lifespan="on",
         access_log=False,
         log_level="warning",
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=_GRACE_S,
