@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+from starlette.testclient import TestClient
+
+# Scenes and held sources lie beside the tests, whichever way pytest imports them
+sys.path.insert(0, str(Path(__file__).parent))
+
 import web_scenes
 from held_pages import HeldSource, pages
-from starlette.testclient import TestClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -14,5 +25,6 @@ def source() -> HeldSource:
 
 
 @pytest.fixture
-def client(source: HeldSource) -> TestClient:
-    return TestClient(pages(source), base_url="http://127.0.0.1:8420", follow_redirects=False)
+def client(source: HeldSource) -> Iterator[TestClient]:
+    with TestClient(pages(source), base_url="http://127.0.0.1:8420", follow_redirects=False) as opened:
+        yield opened
