@@ -21,8 +21,9 @@ from mesure.meter.sensors import OwnMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from mesure.config import Settings
     from mesure.meter.sensors import CallMeter
@@ -68,7 +69,19 @@ def serve(
         timeout_graceful_shutdown=_GRACE_S,
     )
     with suppress(KeyboardInterrupt), listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, house.close_streams).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the live pushes as soon as it is told to stop: they would otherwise last until the grace is over."""
+
+    def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._on_exit()
+        super().handle_exit(sig, frame)
 
 
 def is_loopback(host: str) -> bool:
@@ -125,7 +138,7 @@ class _House:
         self.gateway = Gateway(settings, self.spool, meters=meters)
         self.own = OwnMeter()
         self.view = View(self.ledger, self.committer, settings)
-        self.web: ASGIApp = create_web(
+        self.web = create_web(
             settings,
             self.view,
             own=self.own,
@@ -133,6 +146,9 @@ class _House:
             health=self.health,
             notices=notices,
         )
+
+    def close_streams(self) -> None:
+        self.web.state.close()
 
     def metrics(self) -> str:
         return render_metrics(self.committer.counters, self.gateway, self.spool)
