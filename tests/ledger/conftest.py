@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
 from mesure.config import LedgerSettings
 from mesure.ledger import Ledger
 
-if TYPE_CHECKING:
-    from pathlib import Path
+# Tests are imported by path: `ledger_events`, which the killed processes import too, is found beside them
+sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture

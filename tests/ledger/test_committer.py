@@ -241,13 +241,13 @@ def test_small_files_are_compacted(tmp_path):
     ledger = Ledger(tmp_path, settings)
     committer, spool = Committer(ledger, tmp_path / "spool", settings), Spool(tmp_path / "spool")
     committer.start()
-    for number in range(8):
+    for number in range(5):
         spool.record(make_event(number))
         wait_for(lambda number=number: committer.state.committed == number + 1)
-    wait_for(lambda: len(ledger.files()) <= 4)
+    wait_for(lambda: len(ledger.files()) <= 3)
     spool.close()
     committer.stop()
-    assert turns(ledger) == list(range(8))
+    assert turns(ledger) == list(range(5))
 
 
 def test_the_state_is_json(running):

@@ -284,7 +284,7 @@ class Committer:
                 due = self._due()
             if due and not self._guarded("ledger", self._commit):
                 self._retry_at = time.monotonic() + _RETRY_S
-            elif time.monotonic() >= foreign_at:
+            if time.monotonic() >= foreign_at:
                 foreign_at = time.monotonic() + _FOREIGN_POLL_S
                 self._guarded("table", self._see_foreign)
                 self._guarded("segments", self._discard_done)

@@ -120,6 +120,7 @@ class Engine:
 
             self._connection = duckdb.connect()
             self._connection.execute("SET TimeZone = 'UTC'")
+            self._connection.execute("SET preserve_insertion_order = false")
             self._connection.register("empty_events", empty_table())
         return self._connection
 
