@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from demo_upstream import Upstream
 
 from mesure.apps.demo import DemoError, DemoOptions
 from mesure.apps.demo import backend as room
 from mesure.apps.demo.backend import open_backend
 from mesure.apps.demo.model_server import MODEL_NAME
 from mesure.apps.demo.run import demo_settings
+
+if TYPE_CHECKING:
+    from conftest import Upstream
 
 
 @pytest.fixture

@@ -7,14 +7,16 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from demo_upstream import Upstream
 
 from mesure.apps.demo.driver import Plan, play
 from mesure.apps.demo.messages import read_messages
+
+if TYPE_CHECKING:
+    from conftest import Upstream
 
 
 def _plan(upstream: Upstream, **given: Any) -> Plan:

@@ -12,16 +12,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from demo_upstream import Upstream
 
 from mesure.apps.demo import DemoError, DemoOptions, Step, run_demo
 from mesure.apps.demo.messages import read_messages
 from mesure.apps.demo.model_server import ModelServer
 from mesure.errors import ConfigError
 from mesure.meter.sensors.process import cpu_seconds, descendants
+
+if TYPE_CHECKING:
+    from conftest import Upstream
 
 #: The demonstration with a server that only waits for a signal: gateway and pages have tests of their own.
 _SCRIPT = """

@@ -165,6 +165,13 @@ _PLAIN = (
     mark("opened"),
     mark("read"),
     mark("written"),
+    mark("As root, let this user's group read that file (chgrp, chmod g+r) after each start of the machine"),
+    mark("Check that the intel_rapl module suits this processor; energy is modelled from CPU time meanwhile"),
+    mark("Give the process id of the model server while it runs"),
+    mark("Nothing to do: energy is modelled from CPU time. On your own hardware, load the intel_rapl module"),
+    mark("The processor has an energy counter that this user may not read"),
+    mark("The processor's energy counter does not answer with a number"),
+    mark("There is no such process, or its CPU time cannot be read"),
 )
 
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")

@@ -106,7 +106,7 @@ def rapl_zones(root: Path = POWERCAP) -> list[Path]:
         raise SensorUnavailable(
             "This machine shows no energy counter of its processor (usual on a virtual machine)",
             value=str(root),
-            action="Nothing to do: energy is modelled from CPU time. On your own hardware, load the intel_rapl module.",
+            action="Nothing to do: energy is modelled from CPU time. On your own hardware, load the intel_rapl module",
         )
     memories = [zone for zone in sorted(root.glob("intel-rapl:*:*")) if _label(zone) == "dram"]
     zones = packages + memories
@@ -129,7 +129,7 @@ def _check_readable(counter: Path) -> None:
         raise SensorUnavailable(
             "The processor has an energy counter that this user may not read",
             value=str(counter),
-            action="As root, run: chmod -R g+r and chgrp to a group of this user on that folder, at each start.",
+            action="As root, let this user's group read that file (chgrp, chmod g+r) after each start of the machine.",
             code="sensor_permission",
         ) from None
     except (OSError, ValueError):
