@@ -59,9 +59,12 @@ def upstream() -> Iterator[Upstream]:
     started = threading.Event()
     runner: list[web.AppRunner] = []
 
+    async def handle(request: web.Request) -> web.Response:
+        return await double.handle(request)  # looked up at each call: tests replace it
+
     async def start() -> None:
         app = web.Application()
-        app.router.add_route("*", "/{rest:.*}", double.handle)
+        app.router.add_route("*", "/{rest:.*}", handle)
         runner.append(web.AppRunner(app))
         await runner[0].setup()
         site = web.TCPSite(runner[0], "127.0.0.1", 0)

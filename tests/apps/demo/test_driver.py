@@ -118,7 +118,8 @@ def test_no_more_calls_at_once_than_told(upstream: Upstream) -> None:
 
     upstream.handle = slow  # type: ignore[method-assign]
     asyncio.run(play(_plan(upstream, at_once=2), read_messages()[:20]))
-    assert most <= 2
+    assert most == 2
+    assert len(upstream.requests) == 20
 
 
 def _start(plan: Plan) -> subprocess.Popen[str]:
