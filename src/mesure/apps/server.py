@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+import signal
 import socket
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +68,12 @@ def serve(
         date_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    with suppress(KeyboardInterrupt), listener:
-        _Server(config, house.close_streams).run(sockets=[listener])
+    with listener:
+        house.open()
+        try:
+            _Server(config, house.close_streams).run(sockets=[listener])
+        finally:
+            house.close()
 
 
 class _Server(uvicorn.Server):
@@ -79,9 +83,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_exit = on_exit
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._on_exit()
-        super().handle_exit(sig, frame)
+        # Not uvicorn's own: it raises the signal again after a clean stop, and the exit status would tell of a death
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 def is_loopback(host: str) -> bool:
@@ -147,6 +153,15 @@ class _House:
             notices=notices,
         )
 
+    def open(self) -> None:
+        """Before anything is served: raises `LedgerError` when another server holds the data folder."""
+        self.committer.start()
+
+    def close(self) -> None:
+        """What is still in the spool reaches the table."""
+        self.spool.close()
+        self.committer.stop()
+
     def close_streams(self) -> None:
         self.web.state.close()
 
@@ -173,13 +188,10 @@ class _House:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.committer.start()
         await self.gateway.startup()
         await send({"type": "lifespan.startup.complete"})
         if self.on_ready is not None:
             self.on_ready()
         await receive()
         await self.gateway.shutdown()
-        self.spool.close()
-        self.committer.stop()
         await send({"type": "lifespan.shutdown.complete"})
