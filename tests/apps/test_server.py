@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from provider_double import GOOD_KEY, ProviderDouble
 from mesure.apps.server import bind, is_loopback
 from mesure.catalogue import current
 from mesure.errors import ConfigError
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +58,6 @@ class Server:
         return self.process.wait(30)
 
 
-def until(condition: Any, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "this did not happen in time"
-        time.sleep(0.02)
-
-
 @contextmanager
 def served(provider: ProviderDouble, data: Path) -> Iterator[Server]:
     port = free_port()
@@ -88,7 +81,7 @@ def served(provider: ProviderDouble, data: Path) -> Iterator[Server]:
             return False
 
     try:
-        until(answers)
+        eventually(answers)
         yield server
     finally:
         if process.poll() is None:
@@ -108,7 +101,7 @@ def test_a_call_is_booked_shown_explained_and_kept(provider: ProviderDouble, tmp
     data = tmp_path / "data"
     with served(provider, data) as server:
         ask(server, **{"x-mesure-team": "livraison", "x-mesure-use-case": "suivi"})
-        until(lambda: server.json("/api/overview")["month"]["calls"] == 1)
+        eventually(lambda: server.json("/api/overview")["month"]["calls"] == 1)
         metrics = server.get("/metrics")
         assert sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("mesure_calls_")) == 1
         page = server.get("/en/")
@@ -119,7 +112,7 @@ def test_a_call_is_booked_shown_explained_and_kept(provider: ProviderDouble, tmp
     with served(provider, data) as server:
         assert server.json("/api/overview")["month"]["calls"] == 1
         ask(server)
-        until(lambda: server.json("/api/overview")["month"]["calls"] == 2)
+        eventually(lambda: server.json("/api/overview")["month"]["calls"] == 2)
 
 
 def test_killed_at_once_after_the_answer_nothing_is_lost(provider: ProviderDouble, tmp_path: Path) -> None:
@@ -129,14 +122,14 @@ def test_killed_at_once_after_the_answer_nothing_is_lost(provider: ProviderDoubl
         server.process.kill()
         server.process.wait(20)
     with served(provider, tmp_path / "data") as server:
-        until(lambda: server.json("/api/overview")["month"]["calls"] == 5)
+        eventually(lambda: server.json("/api/overview")["month"]["calls"] == 5)
 
 
 def test_no_text_and_no_key_is_kept(provider: ProviderDouble, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with served(provider, data) as server:
         ask(server, **{"x-mesure-user": "Camille Dupont"})
-        until(lambda: server.json("/api/overview")["month"]["calls"] == 1)
+        eventually(lambda: server.json("/api/overview")["month"]["calls"] == 1)
         spooled = b"".join(file.read_bytes() for file in data.rglob("*") if file.is_file())
         assert server.stop() == 0
     stored = b"".join(file.read_bytes() for file in data.rglob("*") if file.is_file())
@@ -157,7 +150,7 @@ def test_open_pages_do_not_hold_back_a_stop(provider: ProviderDouble, tmp_path: 
 def test_provenance_from_the_file_to_the_json_and_the_page(provider: ProviderDouble, tmp_path: Path) -> None:
     with served(provider, tmp_path / "data") as server:
         ask(server)
-        until(lambda: server.json("/api/overview")["month"]["calls"] == 1)
+        eventually(lambda: server.json("/api/overview")["month"]["calls"] == 1)
         sources = server.json("/api/overview")["month"]["gwp_gco2eq"]["sources"]
         page = server.get("/en/why")
     catalogue = current()

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from langchain_openai import ChatOpenAI
     from provider_double import ProviderDouble
-
-    from conftest import Running
+    from served_gateway import Running
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,7 @@ from test_relay import call
 
 if TYPE_CHECKING:
     from provider_double import ProviderDouble
-
-    from conftest import Running
+    from served_gateway import Running
 
 
 def _body(model: str, **more: Any) -> bytes:

@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from provider_double import GOOD_KEY, WORDS
+from served_gateway import ListSink, serving
 from test_relay import call
 
-from conftest import ListSink, eventually, serving
 from mesure.apps.gateway import metering
 from mesure.apps.gateway.metering import Metering
 from mesure.config import ProviderSettings, Settings
 from mesure.meter.sensors import Reading
 from mesure.meter.wires import openai
 from mesure.meter.wires.fingerprint import KEY_FILE
+from waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from provider_double import ProviderDouble
+    from served_gateway import Running
 
-    from conftest import Running
     from mesure.record import UsageEvent
 
 _CHAT = "/v1/chat/completions"

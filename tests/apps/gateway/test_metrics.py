@@ -6,9 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from served_gateway import serving
 from test_relay import call
 
-from conftest import serving
 from mesure.apps.gateway.metrics import render_metrics
 from mesure.ledger import Counters, Spool
 from mesure.record import UsageEvent

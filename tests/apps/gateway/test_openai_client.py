@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from provider_double import ProviderDouble
-
-    from conftest import Running
+    from served_gateway import Running
 
 _MESSAGES: list[Any] = [
     {"role": "system", "content": "Réponds brièvement."},
@@ -308,6 +307,6 @@ def test_a_compressed_request_is_passed_on_and_read(gateway: Running, provider: 
 
 
 def _eventually(condition: Callable[[], bool]) -> None:
-    from conftest import eventually
+    from waiting import eventually
 
     eventually(condition)

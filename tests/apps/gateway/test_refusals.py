@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 from provider_double import GOOD_KEY
+from served_gateway import serving
 from test_relay import call
 
-from conftest import serving
 from mesure.config import Settings
 
 if TYPE_CHECKING:
     from provider_double import ProviderDouble
-
-    from conftest import Running
+    from served_gateway import Running
 
 _CHAT = b'{"model":"gpt-4o","messages":[{"role":"user","content":"Bonjour"}]}'
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from provider_double import FLOOD, GOOD_KEY, WORDS, events
+from served_gateway import serving
 
-from conftest import eventually, serving
+from waiting import eventually
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
     from provider_double import ProviderDouble
+    from served_gateway import Running
 
-    from conftest import Running
     from mesure.config import Settings
 
 _AUTH = {"authorization": f"Bearer {GOOD_KEY}", "content-type": "application/json"}
