@@ -10,6 +10,7 @@ from provider_double import GOOD_KEY, ProviderDouble
 from served_gateway import Running, serving
 
 from mesure.config import GatewaySettings, OrganisationSettings, ProviderSettings, ServerSettings, Settings
+from waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,8 @@ import openai
 import pytest
 from provider_double import GOOD_KEY, PROMPT_TOKENS, WORDS
 
+from waiting import eventually
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -208,7 +210,7 @@ def test_a_client_that_times_out_cancels_the_provider(gateway: Running, provider
     assert event.status == "cancelled"
     assert event.model_requested == "hang"
     assert event.http_status is None
-    _eventually(lambda: provider.cut > cut)
+    eventually(lambda: provider.cut > cut)
 
 
 def test_a_client_that_leaves_a_stream_cancels_the_provider(gateway: Running, provider: ProviderDouble) -> None:
@@ -222,7 +224,7 @@ def test_a_client_that_leaves_a_stream_cancels_the_provider(gateway: Running, pr
     assert event.http_status == 200
     assert event.model_answered == "slow-stream-2026-01-01"
     assert event.output_tokens is None
-    _eventually(lambda: provider.cut > cut)
+    eventually(lambda: provider.cut > cut)
     assert gateway.gateway.departures == departures + 1
 
 
@@ -304,9 +306,3 @@ def test_a_compressed_request_is_passed_on_and_read(gateway: Running, provider: 
     event = gateway.sink.take()
     assert event.model_requested == "gpt-4o"
     assert event.input_tokens is None  # usage could not be asked for: unknown, not zero
-
-
-def _eventually(condition: Callable[[], bool]) -> None:
-    from waiting import eventually
-
-    eventually(condition)
