@@ -114,7 +114,7 @@ def test_every_call_is_one_row_with_the_servers_own_counts(
         assert row["tokens_reported"] is True
         assert (row["team"], row["use_case"], row["end_client"]) == (
             message.team,
-            message.use_case,
+            message.use_case_name,
             message.end_client,
         )
         assert row["contact_id"] == message.contact

@@ -94,7 +94,7 @@ def headers_for(message: Message) -> dict[str, str]:
     agent = int(message.contact[1:]) % size + 1
     return {
         "x-mesure-team": message.team,
-        "x-mesure-use-case": message.use_case,
+        "x-mesure-use-case": message.use_case_name,
         "x-mesure-user": f"{message.team}-{agent:02}",
         "x-mesure-contact": message.contact,
         "x-mesure-client": message.end_client,

@@ -27,6 +27,20 @@ class Message(NamedTuple):
     text: str
     stream: bool
 
+    @property
+    def use_case_name(self) -> str:
+        """What the organisation of the demo calls this use case: what its people read on the pages."""
+        return _USE_CASE_NAMES[self.use_case]
+
+
+_USE_CASE_NAMES = {
+    "intent": "motif d’appel",
+    "reply": "réponse client",
+    "summary": "résumé d’appel",
+    "translation": "traduction",
+    "faq-search": "recherche FAQ",
+}
+
 
 class Example(NamedTuple):
     """A question with its answer, shown to the model before the real question."""
