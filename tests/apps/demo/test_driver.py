@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
@@ -32,7 +33,7 @@ def test_the_whole_day_is_played_in_order_with_its_attribution(upstream: Upstrea
         assert path.startswith("/v1/")
         assert message.text in json.dumps(body, ensure_ascii=False)
         assert headers["x-mesure-team"] == message.team
-        assert headers["x-mesure-use-case"] == message.use_case_name
+        assert unquote(headers["x-mesure-use-case"]) == message.use_case_name
         assert headers["x-mesure-client"] == message.end_client
         assert headers["x-mesure-contact"] == message.contact
         assert headers["x-mesure-labels"] == f"channel={message.channel},language={message.language}"

@@ -94,6 +94,8 @@ def test_labels(text: bytes, labels: dict[str, str] | None) -> None:
         (b"team", b"  ", "team", None),
         (b"team", "équipe".encode(), "team", "équipe"),
         (b"team", "équipe".encode("latin-1"), "team", "équipe"),
+        (b"team", b"%C3%A9quipe%20d%E2%80%99accueil", "team", "équipe d’accueil"),
+        (b"use-case", b"remise de 5 % en mai", "use_case", "remise de 5 % en mai"),
         (b"client", b"Lac", "end_client", "Lac"),
         (b"turn", b"3", "turn", 3),
         (b"turn", b"-3", "turn", None),

@@ -14,6 +14,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import aiohttp
 
@@ -94,7 +95,7 @@ def headers_for(message: Message) -> dict[str, str]:
     agent = int(message.contact[1:]) % size + 1
     return {
         "x-mesure-team": message.team,
-        "x-mesure-use-case": message.use_case_name,
+        "x-mesure-use-case": quote(message.use_case_name),
         "x-mesure-user": f"{message.team}-{agent:02}",
         "x-mesure-contact": message.contact,
         "x-mesure-client": message.end_client,

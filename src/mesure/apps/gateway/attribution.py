@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
@@ -91,6 +92,9 @@ def _labels(text: str) -> dict[str, str] | None:
 
 
 def _decoded(raw: bytes) -> str:
+    """Text of a header. Clients that send ASCII only percent-encode the rest (`r%C3%A9ponse`); others send UTF-8 as is."""
+    if b"%" in raw:
+        raw = unquote_to_bytes(raw)
     try:
         return raw.decode("utf-8").strip()
     except UnicodeDecodeError:
