@@ -92,7 +92,7 @@ def _labels(text: str) -> dict[str, str] | None:
 
 
 def _decoded(raw: bytes) -> str:
-    """Text of a header. Clients that send ASCII only percent-encode the rest (`r%C3%A9ponse`); others send UTF-8 as is."""
+    """Text of a header: UTF-8, or percent-encoded (`r%C3%A9ponse`) by clients that send ASCII only."""
     if b"%" in raw:
         raw = unquote_to_bytes(raw)
     try:
