@@ -1,7 +1,7 @@
 """Compile the source tables of this folder into the package: `python catalogue-src/build.py [--check]`.
 
 Every number must name its source, address, unit, year and licence, or the build fails and says where. `--check` writes
-nothing and fails when the packaged tables are not what the source tables compile to.
+nothing and fails when the packaged tables, or docs/catalogue.md, are not what the source tables compile to.
 """
 
 from __future__ import annotations
@@ -11,38 +11,65 @@ import io
 import sys
 from pathlib import Path
 
-from mesure.catalogue.table import FACTOR_COLUMNS, check_rows, identified
-
 HERE = Path(__file__).parent
+if str(HERE) not in sys.path:
+    sys.path.insert(0, str(HERE))
+
+from document import DOCUMENT, document  # noqa: E402
+from grid_impacts import grid_impacts  # noqa: E402
+from mesure.catalogue.table import FACTOR_COLUMNS, FACTOR_TABLES, PRICES, check_rows, identified  # noqa: E402
+from mesure.errors import CatalogueError  # noqa: E402
+
 PACKAGED = HERE.parent / "src" / "mesure" / "catalogue" / "data"
 
 #: Packaged table of numbers <- source tables, later ones replacing the same entity, parameter and year.
 FACTORS = {
     "grids": ("grids", "world"),
+    "mixes": ("mixes",),
+    "technologies": ("technologies",),
     "accelerators": ("accelerators", "accelerator_links"),
-    "models": ("models_open", "models_media", "diffusion", "models_hand", "models_closed"),
-    "models_mpl": ("models_closed_mpl",),
+    "cpus": ("cpus",),
+    "models": (
+        "models_named",
+        "models_open_all",
+        "models_open",
+        "models_media",
+        "diffusion",
+        "models_hand",
+        "models_closed",
+    ),
+    "models_mpl": ("models_open_mpl", "models_closed_mpl"),
     "embodied": ("embodied",),
+    "embodied_mpl": ("embodied_mpl",),
     "sites": ("sites",),
     "stack": ("stack",),
     "hosts": ("hosts",),
     "equivalences": ("equivalences",),
 }
-#: Tables without numbers: names, each with its source.
+#: Tables without numbers: names, each with its source. The first columns, by which rows are found, hold no comma.
 NAMES = {
-    "zones": ("zones",),
-    "model_list": ("model_list", "model_list_hand"),
-    "accelerator_names": ("accelerator_names",),
-    "model_names": ("model_names", "model_names_hand"),
+    "zones": (("zones", "zones_hand"), 1),
+    "regions": (("regions",), 2),
+    "model_list": (("model_list", "model_list_hand"), 1),
+    "accelerator_names": (("accelerator_names",), 1),
+    "model_names": (("model_names", "model_names_hand"), 2),
+    "model_aliases": (("model_aliases", "model_aliases_hand"), 3),
+    "unsized_names": (("unsized_names",), 2),
 }
+PRICE_PARTS = ("prices_history", "prices_listed")
+#: What a table's licences may not be: data that binds those who receive it.
+_SHARE_ALIKE = ("CC BY-SA", "CC-BY-SA", "ODbL", "AGPL database", "Base IMPACTS")
+_SUMMARY = "rows are not copied, only a summary"  # a produced work, not the database
+
+Row = dict[str, str]
 
 
-def read(name: str, folder: Path) -> list[dict[str, str]]:
+def read(name: str, folder: Path) -> list[Row]:
     with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def as_csv(rows: list[dict[str, str]], columns: tuple[str, ...]) -> str:
+def as_csv(rows: list[Row], columns: tuple[str, ...]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -50,38 +77,74 @@ def as_csv(rows: list[dict[str, str]], columns: tuple[str, ...]) -> str:
     return text.getvalue()
 
 
+def _findable(rows: list[Row], columns: tuple[str, ...], table: str) -> None:
+    """Rows are found by the start of their line: refuse what csv would quote there, a line break anywhere, a
+    licence that
+    binds."""
+    for row in rows:
+        if any(set(row[column]) & set(',"\n') for column in columns) or any("\n" in text for text in row.values()):
+            raise CatalogueError(f"Table {table}: a comma or a line break in a key", value=row, action="Rewrite it.")
+        if any(mark in row["licence"] for mark in _SHARE_ALIKE) and _SUMMARY not in row["licence"]:
+            raise CatalogueError(f"Table {table}: share-alike data", value=row["licence"], action="Leave it out.")
+
+
 def compiled(folder: Path = HERE / "tables") -> dict[str, str]:
     """Packaged file name -> its text. Raises `CatalogueError` on the first row that may not ship."""
-    out = {}
+    tables: dict[str, list[Row]] = {}
     for name, parts in FACTORS.items():
         rows = []
         for part in parts:
             found = read(part, folder)
-            check_rows(found, part)
+            _checked(found, name, part)
             rows += found
-        out[f"{name}.csv"] = as_csv(identified(rows, name), FACTOR_COLUMNS)
-    for name, parts in NAMES.items():
+        tables[name] = identified(rows, name)
+    tables["grid_impacts"] = identified(
+        grid_impacts(tables["mixes"], tables["technologies"], read("zones", folder)), "grid_impacts"
+    )
+    for table, rows in tables.items():
+        check_rows(rows, table)
+        _findable(rows, ("id",), table)
+    out = {f"{name}.csv": as_csv(tables[name], FACTOR_COLUMNS) for name in FACTOR_TABLES}
+    for name, (parts, keys) in NAMES.items():
         rows = [row for part in parts for row in read(part, folder)]
-        columns = tuple(rows[0])
-        check_rows(rows, name, numeric=False)
-        out[f"{name}.csv"] = as_csv(sorted(rows, key=lambda row: list(row.values())), columns)
+        _checked(rows, name, name)
+        out[f"{name}.csv"] = _sorted_csv(rows, name, keys)
+    rows = [row for part in PRICE_PARTS for row in read(part, folder)]
+    check_rows(rows, PRICES)
+    out[f"{PRICES}.csv"] = _sorted_csv(rows, PRICES, 4)
     return out
+
+
+def _checked(rows: list[Row], table: str, part: str) -> None:
+    """As the packaged table is checked, naming the source table."""
+    try:
+        check_rows(rows, table)
+    except CatalogueError as error:
+        error.what = error.what.replace(f"Table {table},", f"Table {part},")
+        raise CatalogueError(error.what, value=error.value, action=error.action) from None
+
+
+def _sorted_csv(rows: list[Row], table: str, keys: int) -> str:
+    columns = tuple(rows[0])
+    _findable(rows, columns[:keys], table)
+    once = {tuple(row[column] for column in columns[:keys]): row for row in rows}
+    return as_csv([once[key] for key in sorted(once)], columns)
 
 
 def main() -> int:
     texts = compiled()
+    written = {PACKAGED / name: text for name, text in texts.items()} | {DOCUMENT: document(texts)}
     if "--check" in sys.argv:
-        stale = [name for name, text in texts.items() if (PACKAGED / name).read_text(encoding="utf-8") != text]
+        stale = [path.name for path, text in written.items() if not path.is_file() or path.read_text("utf-8") != text]
         print(
             f"stale: {', '.join(stale)}: run catalogue-src/build.py"
             if stale
             else "the packaged catalogue is up to date"
         )
         return 1 if stale else 0
-    PACKAGED.mkdir(exist_ok=True)
-    for name, text in texts.items():
-        (PACKAGED / name).write_text(text, encoding="utf-8")
-        print(f"{name}: {text.count(chr(10)) - 1} rows")
+    for path, text in written.items():
+        path.write_text(text, encoding="utf-8")
+        print(f"{path.name}: {text.count(chr(10)) - 1} rows")
     return 0
 
 

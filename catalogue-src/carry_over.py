@@ -1,55 +1,17 @@
-"""Refresh the source tables of this folder, row by row, from a folder of collected public facts.
+"""Refresh the source tables of this folder from a folder of collected public facts; see `refresh.py`.
 
-    python catalogue-src/carry_over.py FOLDER
-
-Only rows that name their source, unit, year and licence are taken, and of those only what Mesure uses. What is
-written by
-hand (stack, hosts, equivalences, links, windows, extra models) lives in `tables/` already and is not touched.
+Only rows that name their source, unit, year and licence are taken, and of those only what Mesure uses. What is written
+by hand (stack, hosts, equivalences, technologies, links, windows, extra models and aliases) lives in `tables/` already
+and is not touched.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-import sys
 from pathlib import Path
 
 from open_models import OPEN_MODELS
-
-TABLES = Path(__file__).parent / "tables"
-LONG = (
-    "entity",
-    "parameter",
-    "value",
-    "low",
-    "high",
-    "unit",
-    "year",
-    "source",
-    "source_url",
-    "licence",
-    "status",
-    "note",
-)
-
-
-def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
-    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write(name: str, rows: list[dict[str, str]], columns: tuple[str, ...] = LONG) -> None:
-    with (TABLES / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"{name}: {len(rows)} rows")
-
-
-def year_of(text: str) -> str:
-    """The last year named in a date, a fiscal year or a range; empty when there is none."""
-    found = re.findall(r"(?:19|20)\d\d", text)
-    return found[-1] if found else ""
+from tables import rows_of, year_of
 
 
 def grids(folder: Path) -> list[dict[str, str]]:
@@ -63,15 +25,14 @@ def grids(folder: Path) -> list[dict[str, str]]:
         year, life_cycle = year_of(row["year"]), row["scope"] == "life-cycle"
         if not year or not row["licence"] or not row["unit"].startswith("gCO2"):
             continue
-        parameter = "intensity" if life_cycle else "intensity_direct"
-        if "scope 2 + 3" in row["scope"]:
-            continue
+        upstream = "scope 2 + 3" in row["scope"]
+        parameter = "intensity" if life_cycle else "intensity_direct_upstream" if upstream else "intensity_direct"
         edition = "2026" in row["source"]
         key = (row["zone"], parameter, year)
         if key in kept and not (edition and "2026" not in kept[key]["source"]):
             continue
         kept[key] = {
-            "entity": row["zone"],
+            "entity": row["zone"].upper(),
             "parameter": parameter,
             "value": row["value"],
             "unit": "gCO2e/kWh" if row["unit"] == "gCO2e/kWh" else "gCO2/kWh",
@@ -89,7 +50,7 @@ def zones(folder: Path) -> list[dict[str, str]]:
     names = {row["zone"]: row for row in reversed(rows_of(folder, "grids")) if year_of(row["year"])}
     return [
         {
-            "zone": zone,
+            "zone": zone.upper(),
             "name": row["name"],
             "type": row["zone_type"],
             "country": row["iso_country"],
@@ -217,13 +178,24 @@ def closed_models(folder: Path, *, mpl: bool) -> list[dict[str, str]]:
 
 
 def model_list(folder: Path) -> list[dict[str, str]]:
-    """Every model once: who makes it, what it makes, whether its weights are published."""
+    """The models stated by hand, closed and media ones: maker, what it takes in and makes, whether weights are open."""
+    took = {row["model_id"]: row["modality"] for row in rows_of(folder, "models_open")}
+    gives = {
+        base_of(row["model_id"]): (
+            row["input_modalities"].replace(" ", "+"),
+            row["output_modalities"].replace(" ", "+"),
+        )
+        for row in rows_of(folder, "models_api")
+        if row["input_modalities"]
+    }
     out = [
         {
             "model": m.id,
             "maker": m.config.split("/")[0].lower(),
             "modality": "text",
             "open": "yes",
+            "inputs": took.get(m.config) or "text",
+            "outputs": "text",
             "source": m.config,
             "licence": "bare fact",
         }
@@ -231,13 +203,16 @@ def model_list(folder: Path) -> list[dict[str, str]]:
     ]
     for row in rows_of(folder, "models_closed"):
         speech = re.search(r"transcribe|voxtral", row["model_id"])
-        kind = "embedding" if "embed" in row["model_id"] else "speech to text" if speech else "text"
+        spoken = "text to speech" if "-tts" in row["model_id"] else "speech to text" if speech else "text"
+        kind = "embedding" if "embed" in row["model_id"] else spoken
         out.append(
             {
                 "model": base_of(row["model_id"]),
                 "maker": row["provider"],
                 "modality": kind,
                 "open": "yes" if row["kind"] == "published by the maker" else "no",
+                "inputs": gives.get(base_of(row["model_id"]), ("", ""))[0] or "text",
+                "outputs": gives.get(base_of(row["model_id"]), ("", ""))[1] or "text",
                 "source": row["source"],
                 "licence": "bare fact",
             }
@@ -248,6 +223,8 @@ def model_list(folder: Path) -> list[dict[str, str]]:
             "maker": r["maker"].lower(),
             "modality": r["kind"],
             "open": "yes",
+            "inputs": "audio" if r["kind"] == "speech to text" else "text",
+            "outputs": {"speech to text": "text", "text to speech": "audio"}.get(r["kind"], r["kind"]),
             "source": r["source"],
             "licence": r["licence"],
         }
@@ -339,65 +316,31 @@ def sites(folder: Path) -> list[dict[str, str]]:
 
 
 def names(folder: Path) -> list[dict[str, str]]:
-    """API names of the listed models: those stated in `open_models.py`, and dated snapshots listed by the providers."""
-    closed = {r["entity"] for mpl in (False, True) for r in closed_models(folder, mpl=mpl)}
-    stated = {m.id for m in OPEN_MODELS}
+    """Names stated in `open_models.py`, and dated snapshots of closed models that only snapshots are estimated of."""
     out = [
         {
             "provider": "",
-            "name": name,
+            "name": name.casefold(),
             "model": model.id,
             "source": "model card and provider lists",
             "year": str(model.year),
             "licence": "bare fact",
         }
         for model in OPEN_MODELS
-        for name in dict.fromkeys((model.config, *model.names))
+        for name in dict.fromkeys(spelt for n in (model.config, *model.names) for spelt in (n, n.rpartition("/")[2]))
+        if name.casefold() != model.id
     ]
     out += [
         {
             "provider": row["provider"],
-            "name": row["model_id"],
+            "name": row["model_id"].casefold(),
             "model": base_of(row["model_id"]),
             "source": row["source"],
             "year": year_of(row["date"]),
             "licence": "bare fact",
         }
         for row in rows_of(folder, "models_closed")
-        if base_of(row["model_id"]) != row["model_id"]
+        if base_of(row["model_id"]) != row["model_id"] and not row["licence"].startswith("MPL")
     ]
-    for row in rows_of(folder, "models_api"):
-        base = row["snapshot_of"]
-        for target in (closed, stated):
-            if base in target and row["model_id"] not in target:
-                out.append(
-                    {
-                        "provider": row["provider"],
-                        "name": row["model_id"],
-                        "model": base,
-                        "source": row["source"],
-                        "year": year_of(row["source_date"]),
-                        "licence": row["licence"],
-                    }
-                )
-    kept = [r for r in out if r["year"] and not r["licence"].startswith("MPL")]
-    return list({(r["provider"], r["name"].casefold()): r for r in kept}.values())
-
-
-def main() -> None:
-    folder = Path(sys.argv[1])
-    write("grids", grids(folder))
-    write("zones", zones(folder), ("zone", "name", "type", "country", "source", "licence"))
-    write("accelerators", accelerators(folder))
-    write("models_open", open_models(folder))
-    write("models_closed", closed_models(folder, mpl=False))
-    write("models_closed_mpl", closed_models(folder, mpl=True))
-    write("models_media", media_models(folder))
-    write("model_list", model_list(folder), ("model", "maker", "modality", "open", "source", "licence"))
-    write("embodied", embodied(folder))
-    write("sites", sites(folder))
-    write("model_names", names(folder), ("provider", "name", "model", "source", "year", "licence"))
-
-
-if __name__ == "__main__":
-    main()
+    kept = [r for r in out if r["year"]]
+    return list({(r["provider"], r["name"]): r for r in kept}.values())

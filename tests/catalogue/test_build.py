@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mesure.catalogue import Catalogue
-from mesure.catalogue.store import FACTOR_TABLES, NAME_TABLES
+from mesure.catalogue.table import FACTOR_TABLES, MPL_TABLES, NAME_TABLES, PRICES
 from mesure.errors import CatalogueError
 
 SOURCES = Path(__file__).resolve().parents[2] / "catalogue-src"
@@ -37,6 +37,19 @@ def test_the_packaged_tables_are_what_the_sources_compile_to(build: Any) -> None
     assert {path.name for path in PACKAGED.glob("*.csv")} == set(texts)
     for name, text in texts.items():
         assert (PACKAGED / name).read_text(encoding="utf-8") == text, f"run catalogue-src/build.py ({name} is stale)"
+    written = build.DOCUMENT.read_text(encoding="utf-8")
+    assert written == build.document(texts), "run catalogue-src/build.py (docs/catalogue.md is stale)"
+
+
+def test_check_says_what_is_stale(build: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["build.py", "--check"])
+    assert build.main() == 0
+    stale = tmp_path / "data"
+    shutil.copytree(PACKAGED, stale)
+    (stale / "hosts.csv").write_text("id\n", encoding="utf-8")
+    monkeypatch.setattr(build, "PACKAGED", stale)
+    assert build.main() == 1
+    assert "stale: hosts.csv" in capsys.readouterr().out
 
 
 def _without(path: Path, column: str) -> None:
@@ -54,7 +67,7 @@ def _source_tables() -> list[tuple[str, str]]:
     out = []
     for path in sorted((SOURCES / "tables").glob("*.csv")):
         header = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
-        columns = ("source", "unit", "year", "licence") if "value" in header else ("source", "licence")
+        columns = ("source", "unit", "year", "licence") if "unit" in header else ("source", "licence")
         out += [(path.stem, column) for column in columns]
     return out
 
@@ -70,9 +83,9 @@ def test_removing_provenance_from_any_source_table_fails_the_build(
         build.compiled(tables)
 
 
-_PACKAGED = [(table, column) for table in FACTOR_TABLES for column in ("source", "unit", "year", "licence")] + [
-    (table, column) for table in NAME_TABLES for column in ("source", "licence")
-]
+_PACKAGED = [
+    (table, column) for table in (*FACTOR_TABLES, PRICES) for column in ("source", "unit", "year", "licence")
+] + [(table, column) for table in NAME_TABLES for column in ("source", "licence")]
 
 
 @pytest.mark.parametrize(("table", "column"), _PACKAGED)
@@ -80,26 +93,20 @@ def test_removing_provenance_from_any_packaged_table_fails_loading(tmp_path: Pat
     folder = tmp_path / "data"
     shutil.copytree(PACKAGED, folder)
     _without(folder / f"{table}.csv", column)
-    catalogue = Catalogue(folder)
-    with pytest.raises(CatalogueError, match=f"Table {table}.*column {column}"):
-        _read_all(catalogue)
-
-
-def _read_all(catalogue: Catalogue) -> None:
-    catalogue.factors()
-    catalogue.zones()
-    catalogue.models()
-    catalogue.find_model("gpt-4o")
-    catalogue.accelerator("H100")
+    with pytest.raises(CatalogueError, match=f"Table {table}, line .*column {column}"):
+        Catalogue(folder).check()
 
 
 def test_a_missing_table_says_so_but_the_mpl_file_may_be_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     shutil.copytree(PACKAGED, folder)
-    (folder / "models_mpl.csv").unlink()
+    for table in MPL_TABLES:
+        (folder / f"{table}.csv").unlink()
     kept = Catalogue(folder)
     assert kept.find_model("gpt-4o") is not None
-    assert not any("MPL" in factor.licence and "models" in factor.id for factor in kept.factors())
+    assert kept.check()["models_mpl"] == 0
+    assert not any(factor.licence.startswith("MPL") for factor in kept.factors())
+    assert kept.embodied("kgSbeq") == ()
     (folder / "grids.csv").unlink()
     with pytest.raises(CatalogueError, match="missing"):
         Catalogue(folder).grid("FRA")
@@ -110,7 +117,7 @@ def test_mpl_rows_live_in_their_own_file_only() -> None:
         with path.open(encoding="utf-8", newline="") as file:
             licences = [row["licence"] for row in csv.DictReader(file)]
         copied = [licence for licence in licences if licence.startswith("MPL")]
-        assert (copied == licences) if path.stem == "models_mpl" else not copied, path.name
+        assert (copied == licences) if path.stem in MPL_TABLES else not copied, path.name
 
 
 def test_no_row_has_an_unknown_year_or_a_share_alike_licence() -> None:
@@ -118,3 +125,88 @@ def test_no_row_has_an_unknown_year_or_a_share_alike_licence() -> None:
         text = path.read_text(encoding="utf-8")
         for forbidden in ("CC BY-SA", "CC-BY-SA", "ODbL 1.0", "AGPL database"):
             assert forbidden not in text, (path.name, forbidden)
+
+
+def _rewrite(path: Path, change: Any) -> None:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    change(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "why"),
+    [
+        ("model_names", "name", "two, names", "a comma or a line break in a key"),
+        ("stack", "note", "two\nlines", "a comma or a line break in a key"),
+        ("hosts", "licence", "CC BY-SA 4.0", "share-alike"),
+        ("regions", "licence", "ODbL 1.0", "share-alike"),
+    ],
+)
+def test_what_could_not_be_found_or_may_not_ship_fails_the_build(
+    build: Any, tmp_path: Path, table: str, column: str, value: str, why: str
+) -> None:
+    tables = tmp_path / "tables"
+    shutil.copytree(SOURCES / "tables", tables)
+    _rewrite(tables / f"{table}.csv", lambda rows: rows[0].update({column: value}))
+    with pytest.raises(CatalogueError, match=why):
+        build.compiled(tables)
+
+
+def test_every_alias_and_name_leads_to_a_listed_model() -> None:
+    def rows(table: str) -> list[dict[str, str]]:
+        with (PACKAGED / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    listed = {row["model"] for row in rows("model_list")}
+    assert {row["model"] for row in rows("model_names")} <= listed
+    assert {row["model"] for row in rows("model_aliases")} - {""} <= listed
+    zones = {row["zone"] for row in rows("zones")}
+    assert {row["zone"] for row in rows("regions")} <= zones
+    assert {row["parameter"] for row in rows("hosts")} <= zones
+
+
+def test_the_data_of_the_wheel_stay_small() -> None:
+    assert sum(path.stat().st_size for path in PACKAGED.iterdir()) <= 3_000_000
+
+
+# Water, minerals and primary energy
+
+
+def _grid_rows(build: Any, **changed: str) -> dict[tuple[str, str], dict[str, str]]:
+    mix = [
+        {
+            "entity": "AAA",
+            "parameter": name,
+            "value": share,
+            "year": "2023",
+            "source": "S",
+            "source_url": "u",
+            "licence": "L",
+        }
+        for name, share in {"hydro": "0.25", "coal": "0.75"}.items()
+    ]
+    factors = [
+        {"entity": name, "parameter": q, "low": low, "value": mid, "high": high}
+        for q in ("water", "adpe", "pe")
+        for name, low, mid, high in (("hydro", "1", "4", "8"), ("coal", "2", "2", "4"))
+    ]
+    zones = [{"zone": "AAA", "country": "AAA"}, {"zone": "AA-X", "country": "AAA"}]
+    return {(r["entity"], r["parameter"]): r for r in build.grid_impacts(mix, factors, zones)}
+
+
+def test_a_zone_takes_its_mix_times_the_technologies(build: Any) -> None:
+    own = _grid_rows(build)["AAA", "water"]
+    assert [float(own[field]) for field in ("low", "value", "high")] == [1.75, 2.5, 5.0]
+    assert (own["status"], own["unit"], own["year"]) == ("estimated", "L/kWh", "2023")
+
+
+def test_a_zone_without_mix_takes_that_of_its_country_and_says_so(build: Any) -> None:
+    borrowed = _grid_rows(build)["AA-X", "pe"]
+    assert borrowed["status"] == "assumed"
+    assert "AAA stands for this zone" in borrowed["note"]
+    assert float(borrowed["low"]) <= 1.75
+    assert float(borrowed["high"]) >= 5.0

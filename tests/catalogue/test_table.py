@@ -81,9 +81,9 @@ def test_what_is_not_a_sourced_number_is_refused(column: str, value: str, why: s
 
 
 def test_names_need_a_source_and_a_licence_but_no_unit() -> None:
-    read_rows("name,model,source,licence\na,b,card,bare fact\n", "model_names", numeric=False)
+    read_rows("name,model,source,licence\na,b,card,bare fact\n", "model_names")
     with pytest.raises(CatalogueError, match="licence"):
-        read_rows("name,model,source,licence\na,b,card,\n", "model_names", numeric=False)
+        read_rows("name,model,source,licence\na,b,card,\n", "model_names")
 
 
 def test_ids_are_unique_and_name_what_they_are() -> None:

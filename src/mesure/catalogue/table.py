@@ -7,14 +7,41 @@ import csv
 import math
 import re
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from mesure.errors import CatalogueError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["FACTOR_COLUMNS", "STATUSES", "Factor", "check_rows", "factor_of", "identified", "read_rows"]
+__all__ = [
+    "FACTOR_COLUMNS",
+    "FACTOR_TABLES",
+    "MPL_TABLES",
+    "NAME_TABLES",
+    "PRICES",
+    "STATUSES",
+    "Factor",
+    "check_rows",
+    "factor_of",
+    "identified",
+    "read_rows",
+]
+
+#: One number a row, with its provenance.
+FACTOR_TABLES = (
+    "grids", "grid_impacts", "mixes", "technologies", "accelerators", "cpus", "models", "models_mpl",
+    "embodied", "embodied_mpl", "sites", "stack", "hosts", "equivalences",
+)  # fmt: skip
+#: Names and what they designate.
+NAME_TABLES = (
+    "zones", "regions", "model_list", "model_names", "model_aliases", "unsized_names", "accelerator_names",
+)  # fmt: skip
+#: Several numbers a row: the prices of one model from one day on.
+PRICES = "prices"
+#: Under the Mozilla Public License, each in a file that may be deleted.
+MPL_TABLES = ("models_mpl", "embodied_mpl")
 
 FACTOR_COLUMNS = (
     "id", "entity", "parameter", "value", "low", "high", "unit", "year",
@@ -24,6 +51,8 @@ FACTOR_COLUMNS = (
 #: assumed: our or somebody's assumption.
 STATUSES = ("published", "estimated", "recalled", "assumed")
 _REQUIRED = ("unit", "source", "source_url", "year", "licence", "status")
+_PRICE_REQUIRED = ("provider", "model", "tier", "valid_from", "unit", "year", "source", "source_url", "licence")
+_PRICE_NUMBERS = ("input", "output", "cache_read", "cache_write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +83,54 @@ def _refuse(table: str, line: int, column: str, value: object, why: str) -> Cata
     )
 
 
-def check_rows(rows: Sequence[Mapping[str, str]], table: str, *, numeric: bool = True) -> None:
+def check_rows(rows: Iterable[Mapping[str, str]], table: str, *, first_line: int = 2) -> None:
     """Refuse (`CatalogueError`) the first row that lacks provenance, or whose number is not one.
 
-    Tables without numbers (`numeric=False`) need a source and a licence.
+    Tables of names need a source and a licence; prices their provenance, a first day, and numbers.
     """
-    required = _REQUIRED if numeric else ("source", "licence")
-    for line, row in enumerate(rows, start=2):
+    required = ("source", "licence") if table in NAME_TABLES else _PRICE_REQUIRED if table == PRICES else _REQUIRED
+    for line, row in enumerate(rows, start=first_line):
         for column in required:
             if not (row.get(column) or "").strip():
                 raise _refuse(table, line, column, row.get(column), "empty, and no number ships without it")
-        if not numeric:
+        if table in NAME_TABLES:
             continue
         if not re.fullmatch(r"(19|20)\d\d", row["year"]):
             raise _refuse(table, line, "year", row["year"], "not a year")
+        if table == PRICES:
+            _check_price(row, line)
+            continue
         if row["status"] not in STATUSES:
             raise _refuse(table, line, "status", row["status"], f"not one of {', '.join(STATUSES)}")
         _check_numbers(row, table, line)
 
 
+def _check_price(row: Mapping[str, str], line: int) -> None:
+    try:
+        date.fromisoformat(row["valid_from"])
+    except ValueError:
+        raise _refuse(PRICES, line, "valid_from", row["valid_from"], "not a day") from None
+    for column in _PRICE_NUMBERS:
+        if text := row.get(column) or "":
+            _number(text, PRICES, line, column)
+
+
+def _number(text: str, table: str, line: int, column: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise _refuse(table, line, column, text, "not a number") from None
+    if not 0.0 <= number < math.inf:
+        raise _refuse(table, line, column, text, "not a finite number of zero or more")
+    return number
+
+
 def _check_numbers(row: Mapping[str, str], table: str, line: int) -> None:
-    numbers = {}
-    for column in ("value", "low", "high"):
-        text = row.get(column) or ""
-        if not text and column != "value":
-            continue
-        try:
-            numbers[column] = float(text)
-        except ValueError:
-            raise _refuse(table, line, column, text, "not a number") from None
-        if not 0.0 <= numbers[column] < math.inf:
-            raise _refuse(table, line, column, text, "not a finite number of zero or more")
+    numbers = {
+        column: _number(text, table, line, column)
+        for column in ("value", "low", "high")
+        if (text := row.get(column) or "") or column == "value"
+    }
     value = numbers["value"]
     if not numbers.get("low", value) <= value <= numbers.get("high", value):
         raise _refuse(table, line, "value", row["value"], "outside its own interval")
@@ -119,10 +165,10 @@ def _is_opinion(row: Mapping[str, str]) -> bool:
     )
 
 
-def read_rows(text: str, table: str, *, numeric: bool = True) -> list[dict[str, str]]:
-    """Rows of a packaged or user CSV, checked. Raises `CatalogueError`."""
+def read_rows(text: str, table: str) -> list[dict[str, str]]:
+    """Rows of a packaged CSV, checked. Raises `CatalogueError`."""
     rows = list(csv.DictReader(text.splitlines()))
-    check_rows(rows, table, numeric=numeric)
+    check_rows(rows, table)
     return rows
 
 
