@@ -36,6 +36,9 @@ class ServerSettings:
     )
     port: int = _setting(8420, "Port of the gateway, the pages and the metrics.")
     data: str = _setting("mesure-data", "Folder of the spool, the ledger and the state.")
+    catalogue: str = _setting(
+        "", "File of your own factors, over the packaged ones; catalogue.toml or .csv in the data folder if empty."
+    )
     allowed_hosts: list[str] = _setting(
         [], "Further names accepted in the Host header, beside the loopback names and `host`."
     )

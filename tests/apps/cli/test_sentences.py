@@ -14,7 +14,7 @@ from mesure.i18n import catalog
 
 SOURCE = Path(__file__).resolve().parents[3] / "src" / "mesure"
 #: Rooms whose errors reach the command line. Those about a program's own calls or packaged files do not.
-ROOMS = ("apps/cli", "apps/server.py", "config", "ledger", "meter/imports", "record", "impact")
+ROOMS = ("apps/cli", "apps/server.py", "catalogue", "config", "ledger", "meter/imports", "record", "impact")
 FOR_PROGRAMMERS = {
     "An event needs an id and started_at",
     "Give both",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 
@@ -25,6 +25,10 @@ COMMANDS = {
     "demo": ("mesure.apps.cli.demo", mark("Meter a contact-centre day on a real local model, live.")),
     "estimate": ("mesure.apps.cli.estimate", mark("Estimate what one use of a model consumes.")),
     "explain": ("mesure.apps.cli.explain", mark("Show the formula, values and sources behind a figure.")),
+    "catalogue": (
+        "mesure.apps.cli.catalogue",
+        mark("Read, check, compare and extend the facts behind figures."),
+    ),
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files (CSV, JSON lines) into the ledger.")),
     "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),
 }
@@ -66,14 +70,23 @@ def _option_help(option: click.Option, voice: Voice) -> str:
 
 
 class Command(_Spoken):
-    """One command."""
+    """One command. The user's own factors, if there are any, are in use while it runs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from mesure.apps.cli.own_catalogue import adopt
+
+        adopt(ctx.params.get("config"), ctx.params.get("data"))
+        return super().invoke(ctx)
 
 
 class CommandGroup(_Spoken, click.Group):
     """All commands; each is imported when it is named."""
 
+    #: name -> what it does
+    commands_shown: ClassVar[dict[str, str]] = {name: about for name, (_, about) in COMMANDS.items()}
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
+        return list(self.commands_shown)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
@@ -84,11 +97,11 @@ class CommandGroup(_Spoken, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.commands_shown and not args[0].startswith("-"):
             raise UnknownName(
                 "There is no such command",
                 value=args[0],
-                nearest=nearest_names(args[0], COMMANDS),
+                nearest=nearest_names(args[0], self.commands_shown),
                 action="See mesure --help.",
                 code="usage",
             )
@@ -98,7 +111,7 @@ class CommandGroup(_Spoken, click.Group):
         super().format_options(ctx, formatter)
         voice = _voice(ctx)
         with formatter.section(voice.t("Commands")):
-            formatter.write_dl([(name, voice.t(about)) for name, (_, about) in COMMANDS.items()])
+            formatter.write_dl([(name, voice.t(about)) for name, about in self.commands_shown.items()])
 
     def main(  # type: ignore[override]
         self,

@@ -34,13 +34,18 @@ _WIDTH = 110
 
 def render() -> str:
     """The whole document, in Markdown."""
-    root = click.Context(main, info_name="mesure", obj=Voice("en"), terminal_width=_WIDTH)
+    # click keeps the help option that a command first showed: name it as a run does
+    help_names = ["-h", "--help"]
+    root = click.Context(main, info_name="mesure", obj=Voice("en"), terminal_width=_WIDTH, help_option_names=help_names)
     sections = [_section(root, "mesure", main)]
     for name in COMMANDS:
         command = main.get_command(root, name)
         assert command is not None
         context = click.Context(command, info_name=name, parent=root, terminal_width=_WIDTH)
         sections.append(_section(context, f"mesure {name}", command))
+        for inner, part in (command.commands if isinstance(command, click.Group) else {}).items():
+            own = click.Context(part, info_name=inner, parent=context, terminal_width=_WIDTH)
+            sections.append(_section(own, f"mesure {name} {inner}", part))
     return "\n".join([_INTRODUCTION, *sections])
 
 

@@ -1,0 +1,203 @@
+"""What the catalogue knows under one name, whatever kind of thing it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mesure.i18n import mark
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from mesure.apps.cli.voice import Voice
+    from mesure.catalogue import Catalogue, Factor, Price, Region
+
+__all__ = ["Entry", "entry_of", "show_entry"]
+
+KINDS = {
+    "factor": mark("factor"),
+    "model": mark("model"),
+    "zone": mark("grid zone"),
+    "region": mark("cloud region"),
+    "accelerator": mark("accelerator"),
+    "processor": mark("processor"),
+    "provider": mark("provider"),
+}
+STATUSES = {
+    "published": mark("published"),
+    "estimated": mark("estimated"),
+    "recalled": mark("recalled, to confirm"),
+    "assumed": mark("assumed"),
+}
+
+
+@dataclass
+class Entry:
+    kind: str
+    name: str
+    facts: dict[str, str] = field(default_factory=dict)
+    factors: list[tuple[str, Factor]] = field(default_factory=list)
+    prices: list[Price] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            **self.facts,
+            "factors": [{"parameter": parameter} | factor.to_json() for parameter, factor in self.factors],
+            "prices": [price.to_json() for price in self.prices],
+        }
+
+
+def entry_of(name: str, provider: str | None, at: date | None) -> Entry:
+    """The entry a name designates, by exact rules; raises `UnknownName` with nearest names of models."""
+    from mesure.catalogue import current
+
+    catalogue = current()
+    for look_up in (_factor, _zone, _region, _accelerator, _processor, _model, _provider):
+        if found := look_up(catalogue, name, provider, at):
+            return found
+    catalogue.model(name, provider, at)  # raises, with nearest names
+    raise AssertionError("a model that was not found was found")
+
+
+def _parameter(factor: Factor) -> str:
+    """Of an id `table.entity.parameter.year`, where the entity holds no dot."""
+    return factor.id.removeprefix("user.").split(".")[2]
+
+
+def _factor(catalogue: Catalogue, name: str, _: str | None, __: date | None) -> Entry | None:
+    from mesure.errors import UnknownName
+
+    if name.count(".") < 3:
+        return None
+    try:
+        return Entry("factor", name, {}, [("", catalogue.factor(name))])
+    except UnknownName:
+        return None
+
+
+def _zone(catalogue: Catalogue, name: str, _: str | None, at: date | None) -> Entry | None:
+    grid = catalogue.zone(name, at)
+    if grid is None:
+        return None
+    facts = {"place": grid.name, "type": grid.type, "country": grid.country}
+    factors = [*grid.factors.items(), *((_parameter(factor), factor) for factor in grid.mix)]
+    return Entry("zone", grid.zone, {k: v for k, v in facts.items() if v}, factors)
+
+
+def _region(catalogue: Catalogue, name: str, provider: str | None, at: date | None) -> Entry | None:
+    cloud, _, region = (provider, "", name) if provider else name.partition(":")
+    found = catalogue.region(cloud, region) if region else None
+    if found is None:
+        return None
+    sites = [(p, catalogue.site(cloud, p, at, region)) for p in ("pue", "wue")]
+    grid = catalogue.grid(found.zone, at)
+    named = (*sites, (_parameter(grid) if grid else "", grid))
+    factors = [(p, factor) for p, factor in named if factor is not None]
+    return Entry("region", f"{found.provider}:{found.region}", _of_region(found), factors)
+
+
+def _of_region(found: Region) -> dict[str, str]:
+    facts = {
+        "place": found.location,
+        "zone": found.zone,
+        "egrid_subregion": found.egrid_subregion,
+        "mapping": found.mapping,
+        "source": found.source,
+        "source_url": found.source_url,
+        "licence": found.licence,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _accelerator(catalogue: Catalogue, name: str, _: str | None, __: date | None) -> Entry | None:
+    from dataclasses import fields
+
+    from mesure.errors import UnknownName
+
+    try:
+        found = catalogue.accelerator(name)
+    except UnknownName:
+        return None
+    values = [(item.name, getattr(found, item.name)) for item in fields(found) if item.name != "id"]
+    return Entry("accelerator", found.id, {}, [(parameter, factor) for parameter, factor in values if factor])
+
+
+def _processor(catalogue: Catalogue, name: str, _: str | None, __: date | None) -> Entry | None:
+    found = catalogue.cpu(name)
+    return Entry("processor", name, {}, [("tdp_w", found)]) if found else None
+
+
+def _model(catalogue: Catalogue, name: str, provider: str | None, at: date | None) -> Entry | None:
+    found = catalogue.find_model(name, provider, at)
+    if found is None:
+        return None
+    names = [f"{scope}:{spelt}" if scope else spelt for scope, spelt in catalogue.model_names(found.id)]
+    facts = {
+        "maker": found.maker,
+        "modality": found.modality,
+        "inputs": ", ".join(found.inputs),
+        "outputs": ", ".join(found.outputs),
+        "weights": "open" if found.open_weights else "closed",
+        "names": ", ".join(names),
+    }
+    factors = [(parameter, factor) for parameter, series in sorted(found.factors.items()) for factor in series]
+    price = catalogue.price(provider or found.maker, name, at)
+    return Entry("model", found.id, {k: v for k, v in facts.items() if v}, factors, [price] if price else [])
+
+
+def _provider(catalogue: Catalogue, name: str, _: str | None, at: date | None) -> Entry | None:
+    host = catalogue.host(name)
+    sites = [(p, factor) for p in ("pue", "wue") if (factor := catalogue.site(name, p, at))]
+    if host is None and not sites:
+        return None
+    places = ", ".join(f"{zone} {share:.0%}" for zone, share in host.places) if host else ""
+    hosted = [(_parameter(factor), factor) for factor in host.factors] if host else []
+    return Entry("provider", name, {"places": places} if places else {}, [*sites, *hosted])
+
+
+def show_entry(voice: Voice, entry: Entry) -> None:
+    """The entry as text: facts, then each figure with interval, unit, year, status, source, licence and address."""
+    voice.say(f"{entry.name} ({voice.t(KINDS[entry.kind])})")
+    for name, value in entry.facts.items():
+        voice.say(f"  {name:<16} {value}")
+    for parameter, factor in entry.factors:
+        voice.say()
+        voice.say(f"  {parameter:<26} {_figure(voice, factor)} {factor.unit}, {factor.year}")
+        voice.say(f"    {voice.t(STATUSES[factor.status])} · {factor.source} · {factor.licence}")
+        voice.say(f"    {factor.source_url} · {factor.id}")
+        if factor.note:
+            voice.say(f"    {factor.note}")
+    for price in entry.prices:
+        voice.say()
+        voice.say("  " + _price(voice, price))
+        voice.say(f"    {price.source} ({price.basis}) · {price.licence}")
+        voice.say(f"    {price.source_url}")
+
+
+def _figure(voice: Voice, factor: Factor) -> str:
+    def number(value: float) -> str:
+        text = f"{value:.6g}"
+        return text.replace(".", ",") if voice.language == "fr" else text
+
+    if factor.low == factor.high:
+        return number(factor.value)
+    return f"{number(factor.value)} [{number(factor.low)}–{number(factor.high)}]"
+
+
+def _price(voice: Voice, price: Price) -> str:
+    def usd(value: float | None) -> str:
+        text = voice.t("unknown") if value is None else f"{value:g}"
+        return text.replace(".", ",") if voice.language == "fr" else text
+
+    return voice.t(
+        "Price ({provider}, {tier}) since {day}: {input} in, {output} out, {cached} cached, USD per million tokens",
+        provider=price.provider,
+        tier=price.tier,
+        day=price.valid_from,
+        input=usd(price.input_usd_per_mtok),
+        output=usd(price.output_usd_per_mtok),
+        cached=usd(price.cached_input_usd_per_mtok),
+    )
