@@ -128,7 +128,7 @@ def test_a_zone_with_direct_factors_only_says_so() -> None:
 
 
 def test_default_places_of_an_api_are_shares() -> None:
-    for provider in ("openai", "anthropic", "google", "mistral", "deepseek"):
+    for provider in ("openai", "anthropic", "google", "mistral", "deepseek", "xai", "groq", "nebius", "gemini"):
         host = current().host(provider)
         assert host is not None
         assert math.isclose(sum(share for _, share in host.places), 1.0)

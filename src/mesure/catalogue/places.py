@@ -54,6 +54,16 @@ _CLOUDS = {
     "bedrock": "aws",
     "ovh": "ovhcloud",
 }
+#: One API under several names; those whose region the customer chooses have no default place.
+_SAME_API = {
+    "gemini": "google",
+    "mistral_ai": "mistral",
+    "x_ai": "xai",
+    "x-ai": "xai",
+    "moonshot_ai": "moonshotai",
+    "fireworks": "fireworks-ai",
+    "together": "togetherai",
+}
 _ZONE_OF_REGION = re.compile(r"(.+\d)-?[a-f]")
 
 
@@ -139,7 +149,8 @@ class Places:
 
     def host(self, provider: str) -> Host | None:
         """The default places of an API."""
-        places = self._tables.factors_of("hosts", provider.casefold())
+        own = provider.casefold()
+        places = self._tables.factors_of("hosts", own) or self._tables.factors_of("hosts", _SAME_API.get(own, own))
         if not places:
             return None
         factors = tuple(factor for found in places.values() for factor in found)
