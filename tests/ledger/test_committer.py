@@ -383,3 +383,65 @@ def test_killed_writers_and_committers_lose_and_double_nothing(tmp_path, quick):
     # A line may be written and its writer killed before it could say so: at most one per kill
     assert len(set(stored) - set(acknowledged)) <= 4
     assert state.damaged_lines == 0
+
+
+def test_a_segment_read_but_not_yet_shown_is_kept(tmp_path, quick, monkeypatch):
+    """Its writer is dead and all of it is read: deleted now, a crash before the commit would lose acknowledged calls."""
+    monkeypatch.setattr("mesure.ledger.committer._FOREIGN_POLL_S", 0.005)
+    spool = Spool(tmp_path / "spool")
+    for number in range(5):
+        assert spool.record(make_event(number))
+    spool.close()
+    ledger = Ledger(tmp_path, quick)
+    committer = Committer(ledger, tmp_path / "spool", quick)
+    rounds, reading = [], threading.Event()
+    foreign, see = committer._see_foreign, committer._see
+
+    def counted():
+        if reading.is_set():
+            rounds.append(len(find_segments(tmp_path / "spool")))
+        return foreign()
+
+    def slow(segment, found):
+        if found:
+            reading.set()
+            wait_for(lambda: len(rounds) >= 4)  # the other thread goes round meanwhile
+        see(segment, found)
+
+    monkeypatch.setattr(committer, "_see_foreign", counted)
+    monkeypatch.setattr(committer, "_see", slow)
+    committer.start()
+    wait_for(lambda: ledger.count() == 5)
+    wait_for(lambda: not find_segments(tmp_path / "spool"))
+    committer.stop()
+    assert rounds[:4] == [1, 1, 1, 1]
+    assert turns(ledger) == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(tmp_path, quick, monkeypatch):
+    from mesure.ledger.segments import Segment
+
+    for number in range(3):
+        spool = Spool(tmp_path / "spool")
+        spool.record(make_event(number))
+        spool.close()
+    first = find_segments(tmp_path / "spool")[0].name
+    read = Segment.read
+    ill = {first}
+
+    def failing(segment, limit):
+        if segment.name in ill:
+            raise OSError(5, "Input/output error")
+        return read(segment, limit)
+
+    monkeypatch.setattr(Segment, "read", failing)
+    ledger = Ledger(tmp_path, quick)
+    committer = Committer(ledger, tmp_path / "spool", quick)
+    committer.start()
+    wait_for(lambda: ledger.count() == 2)
+    assert "Input/output error" in (committer.state.last_error or "")
+    ill.clear()
+    wait_for(lambda: ledger.count() == 3)
+    wait_for(lambda: committer.state.last_error is None)
+    committer.stop()
+    assert turns(ledger) == [0, 1, 2]

@@ -190,3 +190,46 @@ def test_a_failed_write_leaves_the_table_as_it_was(ledger, monkeypatch):
     assert (ledger.count(), ledger.transaction_version("a")) == (3, 1)
     ledger.append(_events(3, 3), {"a": 2}, after={"a": 1})
     assert turns(ledger) == list(range(6))
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a]b", "100%25"])
+def test_a_folder_whose_name_no_address_can_hold_is_refused_in_words(tmp_path, name):
+    """The engine would take the bracket for a host, and end the thread that asked."""
+    with pytest.raises(LedgerError, match="path of the data folder") as caught:
+        Ledger(tmp_path / name).count()
+    assert caught.value.code == "folder_unusable"
+    assert "another data folder" in caught.value.action
+
+
+@pytest.mark.parametrize("name", ["with space", "it's", "a*b", "été", "a#b", "a{b}", "a,b"])
+def test_other_names_of_folders_work(tmp_path, name):
+    ledger = Ledger(tmp_path / name)
+    ledger.append([make_event(1)], {})
+    assert turns(ledger) == [1]
+    assert len(Ledger(tmp_path / name).files()) == 1
+
+
+def test_an_engine_that_gives_up_on_itself_is_an_error_like_others(ledger, monkeypatch):
+    class PanicException(BaseException):
+        """What the engine raises: no `Exception`, which would end the thread that commits."""
+
+    def panics(*_, **__):
+        raise PanicException("index out of bounds")
+
+    ledger.append([make_event(1)], {})
+    monkeypatch.setattr("deltalake.write_deltalake", panics)
+    with pytest.raises(LedgerError, match="index out of bounds"):
+        ledger.append([make_event(2)], {})
+    monkeypatch.undo()
+    ledger.append([make_event(3)], {})
+    assert turns(ledger) == [1, 3]
+
+
+def test_what_ends_the_program_is_not_an_error_of_the_ledger(ledger, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    ledger.count()
+    monkeypatch.setattr("deltalake.write_deltalake", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ledger.append([make_event(2)], {})

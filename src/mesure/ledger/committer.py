@@ -226,18 +226,30 @@ class Committer:
         """Read further in each segment; True when there may be more to read. Memory stays bounded."""
         self._find_segments(new=True)
         more = False
+        failure: OSError | None = None
         for segment in list(self._segments.values()):
             limit = min(self._room(), _READ_AT_ONCE)
             if limit <= 0:
-                return True
-            segment.check_finished()
-            bad = segment.damaged + segment.torn
-            found = segment.read(limit)
-            more = more or len(found) == limit
-            if segment.damaged + segment.torn > bad:
-                log.warning("Spool: %s holds damaged or cut lines; they are counted and left out.", segment.name)
-            self._see(segment, [_Pending(segment.name, end, event, time.monotonic()) for end, event in found])
+                more = True
+                break
+            try:
+                more = self._follow(segment, limit) or more
+            except OSError as error:  # one file that cannot be read must not hold up the others
+                failure = error
+        self._discard_done()
+        if failure is not None:
+            raise failure
         return more
+
+    def _follow(self, segment: Segment, limit: int) -> bool:
+        """Show at most `limit` further events of one segment; True when it may hold more."""
+        segment.check_finished()
+        bad = segment.damaged + segment.torn
+        found = segment.read(limit)
+        if segment.damaged + segment.torn > bad:
+            log.warning("Spool: %s holds damaged or cut lines; they are counted and left out.", segment.name)
+        self._see(segment, [_Pending(segment.name, end, event, time.monotonic()) for end, event in found])
+        return len(found) == limit
 
     def _room(self) -> int:
         """How many more events may wait for a commit."""
@@ -287,7 +299,6 @@ class Committer:
             if time.monotonic() >= foreign_at:
                 foreign_at = time.monotonic() + _FOREIGN_POLL_S
                 self._guarded("table", self._see_foreign)
-                self._guarded("segments", self._discard_done)
                 self._guarded("upkeep", self._upkeep)
 
     def _due(self) -> bool:
@@ -333,17 +344,20 @@ class Committer:
         self._settle(*self.ledger.progress(self._waiting()))
         return True
 
-    def _discard_done(self) -> bool:
-        """Delete segments of dead writers once every event of them is in the table."""
-        waiting = self._waiting()
-        for segment in list(self._segments.values()):
-            if segment.exhausted and segment.name not in waiting:
+    def _discard_done(self) -> None:
+        """Delete segments of dead writers once every event of them is in the table.
+
+        Only where segments are read: elsewhere, one that is read to its end but not yet shown would seem done.
+        """
+        read = [segment for segment in self._segments.values() if segment.exhausted]
+        waiting = self._waiting() if read else set()
+        for segment in read:
+            if segment.name not in waiting:
                 with self._lock:
                     del self._segments[segment.name]
                     self._damaged += segment.damaged
                     self._torn += segment.torn
                 segment.discard()
-        return True
 
     def _upkeep(self) -> bool:
         if self.ledger.needs_compaction():
@@ -361,7 +375,8 @@ class Committer:
             more = self._tail()
             while not self._commit():
                 pass
-        return self._discard_done()
+        self._discard_done()
+        return True
 
 
 def _size(path: Path) -> int:

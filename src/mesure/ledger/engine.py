@@ -8,8 +8,10 @@ once, by Narwhals, from the one implementation; only the files and the grouping 
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mesure.errors import LedgerError
 from mesure.impact import coefficient_row
 from mesure.impact.engines import narwhals_engine
 from mesure.impact.formulas import COEFFICIENT_COLUMNS, FACTS, event_columns, with_impacts
@@ -18,7 +20,7 @@ from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer
 from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from duckdb import DuckDBPyConnection
@@ -110,9 +112,24 @@ class Engine:
 
     def _rows(self, part: Slice, order: str) -> list[tuple[str, UsageEvent]]:
         wanted = ", ".join(f"epoch_us({n}) AS {n}" if kind == "datetime" else f'"{n}"' for n, kind in COLUMNS.items())
-        with self._lock:
-            found = self._connect().execute(f"SELECT filename, {wanted} FROM ({_source(part)}) {order}").fetchall()
+        with self._statement() as connection:
+            found = connection.execute(f"SELECT filename, {wanted} FROM ({_source(part)}) {order}").fetchall()
         return [(uri, event_of(dict(zip(COLUMNS, row, strict=True)))) for uri, *row in found]
+
+    @contextmanager
+    def _statement(self) -> Iterator[DuckDBPyConnection]:
+        """The connection, for one thread at a time; what goes wrong becomes a `LedgerError`."""
+        import duckdb
+
+        with self._lock:
+            try:
+                yield self._connect()
+            except duckdb.Error as error:
+                raise LedgerError(
+                    f"The ledger could not be read: {str(error).splitlines()[0][:300]}",
+                    action="Check that its files are there and readable, and that the disk has room.",
+                    code="ledger_unavailable",
+                ) from error
 
     def _connect(self) -> DuckDBPyConnection:
         if self._connection is None:
@@ -128,8 +145,7 @@ class Engine:
         self, part: Slice, *, groups: str, bucket: str, ended: str, periods: Mapping[int, int] | None = None
     ) -> list[tuple[Any, ...]]:
         """Rows (file, groups, bucket, ended, cell, sums): every event of the slice in exactly one of them."""
-        with self._lock:
-            connection = self._connect()
+        with self._statement() as connection:
             _store(connection, "periods", {"quarter": list(periods or ()), "period": list((periods or {}).values())})
             keys = self._keys(connection, part)
             if not keys:

@@ -55,6 +55,8 @@ class Rollup:
             self._cells |= self._engine.cells(Slice(tuple(unread), since), fine, live_from)
         elif unread:
             self._cells |= self._summed_here(Slice(tuple(unread), since), fine, live_from)
+        for cells in self._cells.values():  # what earlier windows ended in: a month of seconds is a lot of memory
+            cells.fine = {quarter: table for quarter, table in cells.fine.items() if quarter in fine}
         for quarter in fine:
             self._refine(quarter)
 

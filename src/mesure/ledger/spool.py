@@ -76,12 +76,13 @@ class Spool:
 
     def record(self, event: UsageEvent) -> bool:
         """Write the event; True once it is acknowledged. Never raises: what cannot be is counted in `failed`."""
+        if self._pid != os.getpid():
+            self._leave_parent()
         try:
             line = encode(event)
         except (ValueError, TypeError) as error:
-            return self._refuse(error)
-        if self._pid != os.getpid():
-            self._leave_parent()
+            with self._lock:
+                return self._refuse(error)
         with self._lock:
             try:
                 self._ready()

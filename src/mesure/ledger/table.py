@@ -30,6 +30,8 @@ __all__ = ["Ledger", "Snapshot", "StaleBatch", "StoredFile"]
 _TARGET_BYTES = 16 << 20
 _ATTEMPTS = 20
 _CHECKPOINT_EVERY = 50
+#: The engine reads the first as a host's address, and the last as the start of an escaped character.
+_NOT_IN_ADDRESSES = "[]%"
 
 
 class StaleBatch(LedgerError):  # noqa: N818
@@ -166,6 +168,13 @@ class Ledger:
     def _open(self) -> DeltaTable:
         from deltalake import DeltaTable
 
+        if unusable := next((mark for mark in _NOT_IN_ADDRESSES if mark in str(self.path.absolute())), None):
+            raise LedgerError(
+                f"The path of the data folder holds a character that no table can have in its address: {unusable}",
+                value=str(self.path),
+                action="Choose another data folder.",
+                code="folder_unusable",
+            )
         with _said("opened", self.path):
             if not DeltaTable.is_deltatable(str(self.path)):
                 self._create()
@@ -286,7 +295,7 @@ class _said:  # noqa: N801  (reads as a word in `with _said("written", path)`)
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if error is None or isinstance(error, LedgerError) or not isinstance(error, Exception):
+        if error is None or isinstance(error, LedgerError) or not (isinstance(error, Exception) or _is_panic(error)):
             return
         raise LedgerError(
             f"The ledger could not be {self.what}: {str(error).splitlines()[0][:300] if str(error) else error!r}",
@@ -294,6 +303,11 @@ class _said:  # noqa: N801  (reads as a word in `with _said("written", path)`)
             action="Check free space, rights and disk of the folder; what is in the spool is kept and written later.",
             code="ledger_unavailable",
         ) from error
+
+
+def _is_panic(error: BaseException) -> bool:
+    """The engine gave up on itself: no `Exception`, so that it would end the thread that commits."""
+    return type(error).__name__ == "PanicException"
 
 
 def _writer_properties() -> WriterProperties:

@@ -11,7 +11,8 @@ import pytest
 
 import mesure as package
 from mesure.apps.cli.tree import _ranges
-from mesure.apps.cli.words import NAMES, STATUSES, WARNINGS
+from mesure.apps.cli.words import NAMES
+from mesure.apps.words import STATUSES, WARNINGS
 from mesure.quantity import Status
 
 Run = Callable[..., Any]

@@ -203,14 +203,14 @@ def test_failures_are_logged_sparsely(settings: Settings, caplog: pytest.LogCapt
 
 def test_figures_are_ready_before_the_first_call(settings: Settings) -> None:
     with serving(settings) as running:
-        assert running.gateway.metering.figures._resolved
+        assert running.gateway.metering.pricer._resolved
 
 
 def test_a_start_without_figures_serves_all_the_same(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError(_SECRET)
 
-    monkeypatch.setattr("mesure.apps.gateway.figures.Figures.impacts", broken)
+    monkeypatch.setattr("mesure.ledger.Pricer.impacts", broken)
     with serving(settings) as running:
         got = call(running.port, _CHAT, _body())
         assert got.status == 200
@@ -281,13 +281,13 @@ def test_an_unknown_model_is_flagged_not_refused(gateway: Running) -> None:
 
 
 def test_models_without_number_do_not_fill_memory(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mesure.apps.gateway.figures._MOST_MODELS", 20)
-    figures = gateway.gateway.metering.figures
+    monkeypatch.setattr("mesure.ledger.pricing._MOST_KEYS", 20)
+    pricer = gateway.gateway.metering.pricer
     call(gateway.port, _CHAT, _body())
     event = gateway.sink.take()
     for index in range(70):
-        figures.impacts(replace(event, model_answered=None, model_requested=f"model-{index}"))
-    assert len(figures._resolved) <= 22
+        pricer.impacts(replace(event, model_answered=None, model_requested=f"model-{index}"))
+    assert len(pricer._resolved) <= 20
 
 
 def test_a_data_folder_without_room_for_a_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesure.apps.gateway.hosts import AllowedHosts
 from mesure.apps.gateway.providers import Providers
 from mesure.apps.gateway.refusals import Refusal
+from mesure.apps.hosts import AllowedHosts
 from mesure.config import ProviderSettings, ServerSettings, Settings
 from mesure.errors import ConfigError
 

@@ -13,7 +13,7 @@ from held_pages import HeldSource, pages
 from starlette.testclient import TestClient
 
 from mesure.apps.web.assets import CONTENT_SECURITY_POLICY, SCRIPT, STYLE
-from mesure.apps.web.method import FORMULAS, STEPS, WARNINGS
+from mesure.apps.words import FORMULAS, STEPS, WARNINGS
 from mesure.catalogue import current
 from mesure.errors import LedgerError
 from mesure.i18n import catalog

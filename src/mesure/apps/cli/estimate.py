@@ -62,7 +62,7 @@ def _rows(voice: Voice, impacts: Impacts) -> list[tuple[str, str, str]]:
 
 
 def _figure(voice: Voice, quantity: Quantity | None) -> tuple[str, str]:
-    from mesure.apps.cli.words import STATUSES
+    from mesure.apps.words import STATUSES
 
     if quantity is None:
         return voice.t("unknown"), ""
@@ -78,10 +78,10 @@ def heading(voice: Voice, model: str, impacts: Impacts) -> str:
 
 def show_notes(voice: Voice, impacts: Impacts) -> None:
     """What is assumed, the nearest names, and the versions that made the figures."""
-    from mesure.apps.cli.words import WARNINGS
+    from mesure.apps.cli.words import warning
 
     for code in impacts.warnings:
-        voice.say(f"- {voice.t(WARNINGS[code]) if code in WARNINGS else code}")
+        voice.say(f"- {warning(voice, code)}")
     if impacts.nearest and not impacts.known:
         voice.say(f"- {voice.t('Nearest:')} {', '.join(impacts.nearest)}")
     voice.say(

@@ -15,6 +15,7 @@ from mesure.i18n import mark
 if TYPE_CHECKING:
     from mesure.apps.cli.voice import Voice
     from mesure.impact import Impacts
+    from mesure.impact.explain import Explanation
 
 __all__ = ["command"]
 
@@ -44,7 +45,7 @@ def command(
     explanation = explain(impacts)
     voice.emit(explanation.to_json())
     if not voice.json:
-        _show(voice, model or explanation.requested, impacts)
+        _show(voice, model or explanation.requested, impacts, explanation)
 
 
 def _recorded(event_id: str, config: str | None, data: str | None) -> Impacts:
@@ -69,11 +70,9 @@ def _recorded(event_id: str, config: str | None, data: str | None) -> Impacts:
     return Pricer(settings.deployments).impacts(found)
 
 
-def _show(voice: Voice, model: str, impacts: Impacts) -> None:
+def _show(voice: Voice, model: str, impacts: Impacts, explanation: Explanation) -> None:
     from mesure.apps.cli.tree import drawn, sources
-    from mesure.impact import explain
 
-    explanation = explain(impacts)
     voice.say(heading(voice, model, impacts))
     voice.say()
     for line in drawn(voice, explanation):

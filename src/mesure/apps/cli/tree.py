@@ -6,7 +6,8 @@ import math
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from mesure.apps.cli.words import NAMES, STATUSES
+from mesure.apps.cli.words import NAMES
+from mesure.apps.words import STATUSES
 from mesure.quantity import has_prefixes
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mesure.apps.cli.sentences import in_language
+from mesure.apps.sentences import in_language
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,47 +1,34 @@
-"""Codes of the lower rooms, in words for a terminal."""
+"""Which options of the command line settle what a figure assumes, and in what order a terminal shows figures."""
 
 from __future__ import annotations
 
-from mesure.i18n import mark
-from mesure.quantity import Status
+from typing import TYPE_CHECKING
 
-__all__ = ["NAMES", "STATUSES", "WARNINGS"]
+from mesure.apps.words import STEPS, WARNINGS
+
+if TYPE_CHECKING:
+    from mesure.apps.cli.voice import Voice
+
+__all__ = ["NAMES", "warning"]
 
 #: In the order in which impacts are shown.
-NAMES: dict[str, str] = {
-    "energy_wh": mark("Energy"),
-    "gwp_gco2eq": mark("CO₂e"),
-    "water_ml": mark("Water"),
-    "adpe_gsbeq": mark("Minerals"),
-    "pe_mj": mark("Primary energy"),
+NAMES: dict[str, str] = {name: STEPS[name] for name in ("energy_wh", "gwp_gco2eq", "water_ml", "adpe_gsbeq", "pe_mj")}
+
+_OPTIONS: dict[str, str] = {
+    "hardware_unknown": "--gpu, --n-gpus",
+    "load_unknown": "--batch",
+    "zone_assumed": "--zone",
+    "zone_unknown": "--zone",
+    "input_tokens_assumed": "--input",
+    "output_tokens_assumed": "--output",
+    "image_steps_assumed": "--steps",
+    "image_megapixels_assumed": "--width, --height",
 }
 
-STATUSES: dict[Status, str] = {
-    Status.MEASURED: mark("measured"),
-    Status.REPORTED: mark("reported by the provider"),
-    Status.MODELLED: mark("modelled"),
-    Status.DECLARED: mark("declared"),
-    Status.DEFAULT: mark("by default"),
-}
 
-WARNINGS: dict[str, str] = {
-    "model_unknown": mark("This model is not listed: a wide default stands for it."),
-    "size_estimated": mark("The maker does not publish the size of this model: published estimates stand for it."),
-    "hardware_unknown": mark("The hardware is not known: the usual servers stand for it (--gpu, --n-gpus)."),
-    "load_unknown": mark("The load of the servers is not known: the usual loads stand for it (--batch)."),
-    "zone_assumed": mark("The place is not known: the provider's usual place stands for it (--zone)."),
-    "zone_unknown": mark("The place is not known: the world's average stands for it (--zone)."),
-    "zone_no_factor": mark("No sourced grid factor exists for this place: its CO₂e is unknown."),
-    "grid_direct_only": mark("This grid factor counts direct emissions only, without the making of fuels and plants."),
-    "input_tokens_assumed": mark("Input tokens are not known: a usual length stands for them (--input)."),
-    "output_tokens_assumed": mark("Output tokens are not known: a usual length stands for them (--output)."),
-    "image_steps_assumed": mark("The number of steps is not known: a usual one stands for it (--steps)."),
-    "image_megapixels_assumed": mark(
-        "The size of the image is not known: a usual one stands for it (--width, --height)."
-    ),
-    "water_no_factor": mark("Water: no sourced factor yet, so it is unknown."),
-    "adpe_no_factor": mark("Minerals: no sourced factor yet, so they are unknown."),
-    "pe_no_factor": mark("Primary energy: no sourced factor yet, so it is unknown."),
-    "embodied_interval_not_validated": mark("The interval of manufacture is not validated by measurement."),
-    "interval_not_validated": mark("The interval is not validated by measurement."),
-}
+def warning(voice: Voice, code: str) -> str:
+    """What a figure assumes, and the options that would replace the assumption."""
+    if code not in WARNINGS:
+        return code
+    text = voice.t(WARNINGS[code])
+    return f"{text.rstrip('.')} ({_OPTIONS[code]})." if code in _OPTIONS else text

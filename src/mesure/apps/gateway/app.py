@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from mesure.apps.gateway import refusals
 from mesure.apps.gateway.headers import read_request
-from mesure.apps.gateway.hosts import AllowedHosts
 from mesure.apps.gateway.metering import CallMetering, Metering
 from mesure.apps.gateway.providers import Providers
 from mesure.apps.gateway.relay import ClientLeft, Relay, whole_body
 from mesure.apps.gateway.upstream import Upstreams
+from mesure.apps.hosts import AllowedHosts, host_header
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,8 +87,7 @@ class Gateway:
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, headers = scope["method"], scope["headers"]
-        host = next((value for name, value in headers if name == b"host"), b"")
-        if not self.hosts.takes_host(host):
+        if not self.hosts.takes_host(host := host_header(headers)):
             raise refusals.bad_host(host.decode("latin-1"))
         raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         route = self.providers.route(method, raw_path, scope["query_string"].decode("latin-1"))

@@ -6,43 +6,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from mesure.impact import impacts_of
-from mesure.ledger.pricing import Pricer, key_of
-
 if TYPE_CHECKING:
     from mesure.apps.gateway.headers import Pairs
-    from mesure.config import Settings
-    from mesure.impact import Coefficients, Impacts
+    from mesure.impact import Impacts
     from mesure.quantity import Quantity
-    from mesure.record import UsageEvent
 
-__all__ = ["Figures", "figure_headers", "live_comment"]
-
-_MOST_MODELS = 1024  # names come from clients: what is remembered of them is bounded
-
-
-class Figures:
-    """Impacts as the ledger will show them, under the coefficients of the day, resolved once per provider and model."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._deployments = settings.deployments
-        self._forget()
-
-    def impacts(self, event: UsageEvent) -> Impacts:
-        """Impacts of one event with its intervals; an unknown model gives the flagged wide default."""
-        day = event.started_at.toordinal()
-        if day != self._day or len(self._resolved) > _MOST_MODELS:
-            self._forget(day)
-        key = (event.provider, event.model_answered, event.model_requested, event.host_zone, event.deployment)
-        coefficients = self._resolved.get(key)
-        if coefficients is None:
-            coefficients = self._resolved[key] = self._pricer.coefficients(key_of(event))
-        return impacts_of(event, coefficients)
-
-    def _forget(self, day: int = 0) -> None:
-        self._day = day
-        self._pricer = Pricer(self._deployments)
-        self._resolved: dict[tuple[str | None, ...], Coefficients] = {}
+__all__ = ["figure_headers", "live_comment"]
 
 
 def figure_headers(impacts: Impacts) -> Pairs:

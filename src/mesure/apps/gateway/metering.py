@@ -13,7 +13,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mesure.apps.gateway.attribution import attribution, trace_ids
-from mesure.apps.gateway.figures import Figures, figure_headers, live_comment
+from mesure.apps.gateway.figures import figure_headers, live_comment
+from mesure.ledger import Pricer
 from mesure.meter.wires import openai
 from mesure.meter.wires.bodies import BodyDecoder, json_object, readable
 from mesure.meter.wires.fingerprint import Fingerprints, load_key
@@ -53,7 +54,7 @@ class Metering:
     def __init__(self, settings: Settings, sink: Sink, meters: Mapping[str, CallMeter]) -> None:
         self.sink = sink
         self.meters = meters
-        self.figures = Figures(settings)
+        self.pricer = Pricer(settings.deployments)
         self.fingerprints = Fingerprints(_key(Path(settings.server.data)))
         self.failures: Counter[str] = Counter()
         self.not_acknowledged = 0
@@ -69,7 +70,7 @@ class Metering:
     def warm(self) -> None:
         """Load what the first figure needs (tens of milliseconds), so that no call waits for it."""
         try:
-            self.figures.impacts(UsageEvent(id=new_id(), started_at=datetime.now(UTC)))
+            self.pricer.impacts(UsageEvent(id=new_id(), started_at=datetime.now(UTC)))
         except Exception as error:  # noqa: BLE001  (calls pass without figures)
             self.failed("warm", error)
 
@@ -303,7 +304,7 @@ class CallMetering:
             self._stop_meter()
             fields.update(self._fields)
         event = UsageEvent(**fields)
-        return live_comment(self.shared.figures.impacts(event), event.output_tokens, final=final)
+        return live_comment(self.shared.pricer.impacts(event), event.output_tokens, final=final)
 
     def left(self) -> Outcome:
         """The outcome when the client goes now: a client may hang up on `[DONE]` without waiting for the end."""
@@ -367,7 +368,7 @@ class CallMetering:
 
     @harmless
     def _impacts(self, event: UsageEvent) -> Impacts:
-        return self.shared.figures.impacts(event)
+        return self.shared.pricer.impacts(event)
 
     def _own_headers(self) -> Pairs:
         headers = [(b"x-mesure-event-id", self.id.encode())]

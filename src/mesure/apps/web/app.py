@@ -21,7 +21,7 @@ from mesure.apps.web.layout import Page, render
 from mesure.apps.web.live import Live
 from mesure.apps.web.reader import Reader
 from mesure.apps.web.welcome import welcome
-from mesure.apps.web.words import STATUSES
+from mesure.apps.words import STATUSES
 from mesure.catalogue import current
 from mesure.i18n import LANGUAGES, Language, preferred
 from mesure.version import METHOD_VERSION

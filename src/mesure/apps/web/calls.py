@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from htpy import Element, Node, a, h2, section, small, table, tbody, td, th, thead, tr
 
 from mesure.apps.web.figures import UNKNOWN, badge, figure
-from mesure.apps.web.words import ENVIRONMENTS, OUTCOMES
+from mesure.apps.words import ENVIRONMENTS, OUTCOMES
 
 if TYPE_CHECKING:
     from mesure.apps.web.reader import Reader

@@ -9,6 +9,7 @@ from htpy import Fragment, a, fragment, h1, p
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from mesure.apps.sentences import told
 from mesure.apps.web.layout import Page, render
 from mesure.errors import MesureError
 
@@ -41,7 +42,7 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
         if isinstance(error, MesureError):
             if request.url.path.startswith("/api/"):
                 return JSONResponse({"error": error.to_json()}, 503)
-            return answer(request, 503, str(error), t.t("Try again"))
+            return answer(request, 503, told(error, t), t.t("Try again"))
         log.error("A page failed: %s", request.url.path, exc_info=error)
         text = t.t(
             "Something went wrong on this page. The calls themselves go on being recorded; see the server's log."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from htpy import Element, Fragment, fragment, small, span, strong
 
-from mesure.apps.web.words import STATUSES
+from mesure.apps.words import STATUSES
 from mesure.quantity import Status
 
 if TYPE_CHECKING:

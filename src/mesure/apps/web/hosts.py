@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
 
-from mesure.apps.gateway.hosts import AllowedHosts
 from mesure.apps.gateway.refusals import bad_host
+from mesure.apps.hosts import AllowedHosts, host_header
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,13 +25,9 @@ class HostCheck:
         self._hosts = AllowedHosts(settings.server)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._hosts.takes_host(header := _host_header(scope)):
+        if scope["type"] == "http" and not self._hosts.takes_host(header := host_header(scope["headers"])):
             refusal = bad_host(header.decode("latin-1"))
             answer = JSONResponse({"error": refusal.to_json()}, status_code=refusal.status)
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
-
-
-def _host_header(scope: Scope) -> bytes:
-    return next((value for name, value in scope["headers"] if name == b"host"), b"")

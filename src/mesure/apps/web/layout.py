@@ -31,7 +31,7 @@ from htpy import (
 )
 
 from mesure.apps.web.assets import ICON, SCRIPT, STYLE
-from mesure.apps.web.words import NOTICES
+from mesure.apps.words import NOTICES
 from mesure.i18n import catalog, mark
 
 if TYPE_CHECKING:

@@ -38,8 +38,7 @@ from starlette.exceptions import HTTPException
 
 from mesure.apps.web.everyday import LED_HOUR, LITRE_BOILED
 from mesure.apps.web.figures import badge, figure, headline
-from mesure.apps.web.method import FORMULAS, STEPS, UNITS, WARNINGS
-from mesure.apps.web.words import MEANINGS
+from mesure.apps.words import FORMULAS, MEANINGS, STEPS, UNITS, WARNINGS
 from mesure.errors import UnknownName
 from mesure.i18n.text import NARROW
 from mesure.i18n.translator import ESTIMATED

@@ -13,6 +13,8 @@ __all__ = ["count", "ollama_facts", "timings_facts", "usage_facts"]
 
 Facts = dict[str, Any]
 
+#: No call has so many. Beyond 2^53 an event could not be written at all, and sums of two counts stay below it.
+_MOST = 1 << 50
 #: Members of a usage object by the field they fill. Later spellings do not replace a count already known.
 _TOP = {
     "prompt_tokens": "input_tokens",
@@ -50,14 +52,10 @@ _DETAILS = {
 
 
 def count(value: object) -> int | None:
-    """A whole number of things, zero or more; None for anything else. True is not a count."""
-    if isinstance(value, bool):
+    """A whole number of things, zero or more; None for anything else. True is not a count, nor is 10^30."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
         return None
-    if isinstance(value, int):
-        return value if value >= 0 else None
-    if isinstance(value, float) and value >= 0 and value.is_integer():
-        return int(value)
-    return None
+    return int(value) if value == int(value) else None
 
 
 def usage_facts(usage: object) -> Facts:

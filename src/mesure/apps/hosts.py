@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mesure.config import ServerSettings
 
-__all__ = ["AllowedHosts"]
+__all__ = ["AllowedHosts", "host_header"]
 
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (left out of the names, not listened on)
 
@@ -50,6 +52,11 @@ class AllowedHosts:
             return ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+def host_header(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The Host header of a request, empty when it has none."""
+    return next((value for name, value in headers if name == b"host"), b"")
 
 
 def _host_of(header: str) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
+    from mesure.errors import MesureError
     from mesure.i18n import Translator
 
-__all__ = ["foreseen", "in_language"]
+__all__ = ["foreseen", "in_language", "told"]
 
 #: Patterns with values in them. A test finds the sentences that are missing here.
 _WITH_VALUES = (
@@ -38,6 +39,7 @@ _WITH_VALUES = (
     mark("The spool folder cannot be used: {reason}"),
     mark("Other writers were first {count} times in a row"),
     mark("The ledger could not be {done}: {reason}"),
+    mark("The path of the data folder holds a character that no table can have in its address: {mark}"),
     mark("Line {line} is longer than {size} bytes"),
     mark("The compressed file is damaged: {reason}"),
     mark("The file cannot be read: {reason}"),
@@ -102,8 +104,10 @@ _PLAIN = (
     mark("Check the path given and its permissions"),
     mark("Check the path given"),
     mark("Check the path"),
+    mark("Check that its files are there and readable, and that the disk has room"),
     mark("Check the two figures"),
     mark("Choose a free port"),
+    mark("Choose another data folder"),
     mark("Choose another host or port"),
     mark("Correct it, or leave it out when it is unknown"),
     mark("Correct it, or leave it out when unknown"),
@@ -215,6 +219,17 @@ def foreseen(text: str) -> bool:
     """Whether a sentence can be told in every language."""
     bare = text.rstrip(".")
     return bare in _PLAIN or any(pattern.fullmatch(bare) for _, pattern in _patterns())
+
+
+def told(error: MesureError, translator: Translator) -> str:
+    """An error's three parts as sentences of this language."""
+    t = translator.t
+    parts = [in_language(error.what, translator).rstrip(".") + "."]
+    if error.value is not None:
+        parts.append(f"{t('Value:')} {error.value}.")
+    if error.nearest:
+        parts.append(f"{t('Nearest:')} {', '.join(error.nearest)}.")
+    return " ".join([*parts, in_language(error.action, translator).rstrip(".") + "."])
 
 
 def in_language(text: str, translator: Translator) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mesure import errors
-from mesure.apps.cli.sentences import foreseen, in_language
+from mesure.apps.sentences import foreseen, in_language
 from mesure.i18n import catalog
 
-SOURCE = Path(__file__).resolve().parents[3] / "src" / "mesure"
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "mesure"
 #: Rooms whose errors reach the command line. Those about a program's own calls or packaged files do not.
 ROOMS = ("apps/cli", "apps/server.py", "catalogue", "config", "ledger", "meter/imports", "record", "impact")
 FOR_PROGRAMMERS = {
