@@ -386,7 +386,7 @@ def test_killed_writers_and_committers_lose_and_double_nothing(tmp_path, quick):
 
 
 def test_a_segment_read_but_not_yet_shown_is_kept(tmp_path, quick, monkeypatch):
-    """Its writer is dead and all of it is read: deleted now, a crash before the commit would lose acknowledged calls."""
+    """Its writer is dead and all of it is read: deleted now, a crash would lose acknowledged calls."""
     monkeypatch.setattr("mesure.ledger.committer._FOREIGN_POLL_S", 0.005)
     spool = Spool(tmp_path / "spool")
     for number in range(5):

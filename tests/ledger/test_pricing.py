@@ -1,0 +1,182 @@
+"""From an event to what served it: against the public estimate, and against the arithmetic of the laws."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_events import make_event
+
+import mesure
+from mesure.config import DeploymentSettings
+from mesure.impact import Deployment
+from mesure.ledger.pricing import ASSUMED, Key, Pricer, key_of
+from mesure.quantity import Status
+
+_PRICER = Pricer({})
+_METER = {"energy_sensor": "rapl", "energy_status": "measured", "energy_scope": "server"}
+
+
+def _same(found, expected):
+    assert found == pytest.approx(tuple(expected), rel=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    model=st.sampled_from(["gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5"]),
+    read=st.integers(0, 100_000),
+    cached=st.floats(0, 1),
+    written=st.integers(0, 20_000),
+    calls=st.integers(1, 50),
+    zone=st.sampled_from(["FRA", "USA", "DEU"]),
+)
+def test_a_priced_call_is_the_public_estimate(model, read, cached, written, calls, zone):
+    held = int(read * cached)
+    event = make_event(
+        0 if model.startswith("gpt") else 1,
+        model_requested=model,
+        input_tokens=read,
+        cached_input_tokens=held,
+        output_tokens=written,
+        host_zone=zone,
+    )
+    expected = mesure.estimate(
+        model, input_tokens=read, cached_tokens=held, output_tokens=written, zone=zone, at=event.started_at.date()
+    )
+    cell, sums = _PRICER.price(event)
+    assert (sums.events, sums.calls, sums.tokens) == (1, 1, read + written)
+    _same((sums.energy_low, sums.energy_mid, sums.energy_high), expected.energy_wh[:3])
+    _same((sums.gwp_low, sums.gwp_mid, sums.gwp_high), expected.gwp_gco2eq[:3])
+    # Many alike, told as one aggregate, are as many times one
+    many = {"calls_count": calls, "input_tokens": read * calls, "cached_input_tokens": held * calls}
+    _, told = _PRICER.price(replace(event, output_tokens=written * calls, **many))
+    assert (told.events, told.calls, told.tokens) == (1, calls, sums.tokens * calls)
+    assert told.energy_mid == pytest.approx(sums.energy_mid * calls, rel=1e-9)
+    assert told.gwp_high == pytest.approx(sums.gwp_high * calls, rel=1e-9)
+    assert cell.served[1:3] == (expected.model, True)
+    assert set(cell.sources) == set(expected.energy_wh.sources)
+    assert set(cell.gwp_sources) == set(expected.gwp_gco2eq.sources)
+
+
+@pytest.mark.parametrize(
+    ("answered", "requested", "model", "known"),
+    [
+        ("gpt-4o", None, "gpt-4o", True),
+        (None, "gpt-4o", "gpt-4o", True),
+        ("gpt-4o-2024-11-20", "gpt-4o-mini", "gpt-4o", True),  # what answered, not what was asked for
+        ("my-alias", "gpt-4o", "gpt-4o", True),  # an alias of the server says nothing: what was asked for does
+        ("my-alias", "another-alias", "my-alias", False),
+        ("my-alias", None, "my-alias", False),
+        (None, None, "", False),
+    ],
+)
+def test_which_model_an_event_counts_for(answered, requested, model, known):
+    event = make_event(0, model_answered=answered, model_requested=requested, host_zone="FRA")
+    cell, _ = _PRICER.price(event)
+    assert (cell.served.model, cell.served.known) == (model, known)
+    assert _PRICER.impacts(event).known is known
+    assert (cell.status is Status.DEFAULT) is not known
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(1e-3, 1e9), st.floats(0, 1), st.floats(1, 10))
+def test_a_reading_replaces_the_model_s_energy_and_nothing_else(joules, below, above):
+    given_j = {"energy_j": joules, "energy_low_j": joules * below, "energy_high_j": joules * above}
+    cell, sums = _PRICER.price(make_event(0, host_zone="FRA", **given_j, **_METER))
+    assert cell.status is Status.MEASURED
+    assert cell.gwp_status is not Status.MEASURED  # the grid's factor is no measurement
+    _, twice = _PRICER.price(make_event(0, host_zone="FRA", **(given_j | {"energy_j": joules}), **_METER))
+    assert twice.gwp_mid == pytest.approx(sums.gwp_mid)
+    one_wh = {"energy_j": 3600.0, "energy_low_j": 3600.0, "energy_high_j": 3600.0}
+    _, unit = _PRICER.price(make_event(0, host_zone="FRA", **one_wh, **_METER))
+    assert sums.gwp_mid == pytest.approx(unit.gwp_mid * joules / 3600)
+    # The meter of a server sees neither cooling nor losses of its building: at least what it read, in proportion
+    assert sums.energy_mid == pytest.approx(unit.energy_mid * joules / 3600)
+    assert 1.0 <= unit.energy_mid < 3.0
+    assert sums.energy_low <= sums.energy_mid <= sums.energy_high
+    assert sums.energy_low == pytest.approx(unit.energy_low * joules * below / 3600, rel=1e-9, abs=1e-12)
+
+
+def test_a_place_without_factor_has_energy_and_no_carbon():
+    cell, sums = _PRICER.price(make_event(0, host_zone="XXX"))
+    assert sums.energy_mid > 0
+    assert (sums.gwp_events, sums.gwp_mid) == (0, 0.0)
+    assert cell.gwp_sources == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "basis"),
+    [
+        ({}, ""),
+        ({"input_tokens": None}, ASSUMED),
+        ({"output_tokens": None}, ASSUMED),
+        ({"input_tokens": None, "output_tokens": None}, ASSUMED),
+        ({"output_tokens": 0}, ""),
+        ({"energy_j": 5.0, **_METER}, "measured/server"),
+        ({"energy_j": 5.0, "energy_status": "modelled", "energy_scope": "process"}, "modelled/process"),
+        ({"energy_j": 5.0}, "/"),
+        ({"input_tokens": None, "energy_j": 5.0, **_METER}, "measured/server"),
+    ],
+)
+def test_cells_keep_apart_how_energy_was_obtained(fields, basis):
+    event = make_event(0, host_zone="FRA", **fields)
+    cell, _ = _PRICER.price(event)
+    assert cell is _PRICER.cell(key_of(event), basis)
+    assert cell.status is _PRICER.impacts(event).energy_wh.status
+    assert cell is _PRICER.price(make_event(4, host_zone="FRA", **fields))[0]  # other amounts, same cell
+
+
+def test_a_stated_deployment_is_that_of_the_public_estimate():
+    stated = DeploymentSettings(gpu="h100-sxm", n_gpus=2, precision="fp8", batch=8, framework="vllm")
+    event = make_event(3, provider="own", model_requested="llama-3.1-8b", deployment="hall", host_zone="FRA", turn=None)
+    found = Pricer({"hall": stated}).impacts(event)
+    expected = mesure.estimate(
+        "llama-3.1-8b",
+        input_tokens=event.input_tokens,
+        output_tokens=event.output_tokens,
+        zone="FRA",
+        at=event.started_at.date(),
+        deployment=Deployment(gpu="h100-sxm", n_gpus=2, precision="fp8", batch=8, framework="vllm"),
+    )
+    _same(found.energy_wh[:3], expected.energy_wh[:3])
+    narrow = found.energy_wh.high / found.energy_wh.low
+    unstated = Pricer({}).impacts(event).energy_wh
+    assert narrow < unstated.high / unstated.low
+
+
+def test_zeros_and_empty_texts_of_a_deployment_are_unknown_not_zero():
+    event = make_event(0, model_requested="llama-3.1-8b", provider="own", deployment="hall", host_zone="FRA")
+    assert Pricer({"hall": DeploymentSettings()}).impacts(event).energy_wh[:3] == pytest.approx(
+        Pricer({}).impacts(event).energy_wh[:3]
+    )
+
+
+@pytest.mark.parametrize(
+    ("at", "month"),
+    [
+        (datetime(2026, 11, 30, 23, 59, 59, tzinfo=UTC), "2026-11"),
+        (datetime(2026, 12, 1, 0, 30, tzinfo=timezone(timedelta(hours=1))), "2026-11"),
+        (datetime(2026, 11, 30, 23, 30, tzinfo=timezone(-timedelta(hours=5))), "2026-12"),
+        (datetime(2027, 1, 1, tzinfo=UTC), "2027-01"),
+    ],
+)
+def test_a_key_has_the_month_of_utc(at, month):
+    assert key_of(make_event(0, started_at=at)).month == month
+
+
+def test_a_key_has_no_none():
+    bare = make_event(0, provider=None, model_requested=None)
+    assert key_of(bare) == Key("", "", "", "", "", "", "2026-11")
+
+
+def test_names_without_number_are_forgotten_and_priced_alike_again(monkeypatch):
+    monkeypatch.setattr("mesure.ledger.pricing._MOST_KEYS", 10)
+    pricer = Pricer({})
+    events = [make_event(n, model_requested=f"name-{n}", provider="own") for n in range(35)]
+    first = [pricer.price(event)[1] for event in events]
+    assert len(pricer._resolved) <= 10
+    assert len(pricer._cells) <= 11
+    assert [pricer.price(event)[1] for event in events] == first
