@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mesure.catalogue import Factor, current
 from mesure.impact import formulas
 from mesure.impact.deployment import Deployment, ModelCard
-from mesure.impact.rows import assumed_factors, row_of
-from mesure.impact.scenarios import (
-    LOCAL_PROVIDERS,
-    Scenario,
-    Spread,
-    diffusion_scenarios,
-    half_width_90,
-    quantile,
-    spread_of,
-    text_scenarios,
-    used_factors,
-)
-from mesure.impact.site import manufacture, place_of, stack_of
-from mesure.impact.subject import Subject, subject_of
+from mesure.impact.hardware import on_processor
+from mesure.impact.modelled import Modelled, Reference, modelled
+from mesure.impact.rows import Form, error_name, row_of
+from mesure.impact.scenarios import LOCAL_PROVIDERS
+from mesure.impact.site import Stack, manufacture, place_of, stack_of
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:
@@ -31,22 +21,21 @@ if TYPE_CHECKING:
     from datetime import date
 
     from mesure.impact.impacts import Impacts
+    from mesure.impact.mixture import Spread
 
 __all__ = ["BEYOND_ENERGY", "Coefficients", "coefficient_row", "resolve"]
 
-_UNSTATED = Deployment()
 _THIS_YEAR = 2026
-_IMAGES = ("image", "image_volume", "image_step", "step_volume", "step_volume_volume")
+_TYPICAL = Reference()
 BEYOND_ENERGY = ("grid_intensity_gco2eq_per_kwh", "manufacture_gco2eq_per_kwh")
-_TEXTS = ("fresh", "cached", "output", "fresh_input", "input_output", "output_output")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coefficients:
     """What one deployment costs per unit of each thing a call carries, with intervals, and everything that led to it.
 
-    `terms`: Wh at the accelerators per unit (see `formulas.TERMS`); `parts`: host share, idle reserve, PUE, grid
-    intensity, manufacture per Wh of site energy; `factors`: every sourced figure used. `warnings` are codes.
+    `form`: Wh at the accelerators per unit of each term, and its errors; `parts`: host share, idle reserve, PUE, grid
+    intensity, manufacture per kWh of site energy; `factors`: every sourced figure used. `warnings` are codes.
     """
 
     model: str | None
@@ -57,13 +46,26 @@ class Coefficients:
     year: int
     view: str  # api, self-host, local
     modality: str
-    terms: Mapping[str, Spread]
+    form: Form
+    stack: Stack
     parts: Mapping[str, Quantity]
-    row: Mapping[str, float]
+    phases: Mapping[str, Quantity | None]
     factors: tuple[Factor, ...]
     warnings: tuple[str, ...]
     status: Status
     catalogue_version: str
+    _rows: dict[int, dict[str, float]] = field(default_factory=dict, repr=False)
+
+    def row(self, basis: int) -> dict[str, float]:
+        """`formulas.COEFFICIENT_COLUMNS` of a basis."""
+        found = self._rows.get(basis)
+        if found is None:
+            found = self._rows[basis] = row_of(self.form, self.stack, self.phases, basis)
+        return found
+
+    def error(self, basis: int) -> Spread:
+        """Low, mid and high over what the terms give at the accelerators."""
+        return self.form.errors[error_name(self.form, basis)]
 
     @cached_property
     def nearest(self) -> tuple[str, ...]:
@@ -82,20 +84,11 @@ class Coefficients:
         return tuple(source for source in self.sources if source not in elsewhere)
 
     @cached_property
-    def views(self) -> tuple[dict[str, Any], ...]:
-        """The row as the formulas read it at 5, 50 and 95 %."""
-        return tuple(formulas.at_quantile(self.row, q) for q in formulas.QUANTILES)
-
-    @cached_property
     def without_factor(self) -> frozenset[tuple[str, str]]:
         """(part, quantity) that no sourced factor gives: "" the whole, "usage_", "embodied_"."""
-        known = {
-            part: {q for q in formulas.QUANTITIES[1:] if self.row[f"k_{part}{q}_known"]} for part in formulas.PARTS[1:]
-        }
-        known[""] = known["usage_"] & known["embodied_"]
-        return frozenset(
-            (part, q) for part, sourced in known.items() for q in formulas.QUANTITIES[1:] if q not in sourced
-        )
+        missing = {name for name, per_kwh in self.phases.items() if per_kwh is None}
+        found = {(part, q) for part in formulas.PARTS[1:] for q in formulas.QUANTITIES[1:] if part + q in missing}
+        return frozenset(found | {("", quantity) for _, quantity in found})
 
     @cached_property
     def place_status(self) -> Status:
@@ -113,9 +106,9 @@ class Coefficients:
         return impacts_of_facts(facts, self)
 
 
-def coefficient_row(coefficients: Coefficients) -> dict[str, float]:
-    """The flat float columns `formulas` reads (`formulas.COEFFICIENT_COLUMNS`)."""
-    return dict(coefficients.row)
+def coefficient_row(coefficients: Coefficients, basis: int = 0) -> dict[str, float]:
+    """The flat float columns `formulas` reads (`formulas.COEFFICIENT_COLUMNS`) for events of a basis."""
+    return dict(coefficients.row(basis))
 
 
 def resolve(
@@ -126,44 +119,55 @@ def resolve(
     at: date | None = None,
     deployment: Deployment | None = None,
     card: ModelCard | None = None,
+    reference: Reference | None = None,
 ) -> Coefficients:
     """Coefficients of a deployment; cached. An unknown model gives a flagged wide default, an unlisted zone no factor.
 
-    `at` (today's edition when None) chooses the grid's year and the generation of software. Raises `UnknownName` for an
-    accelerator that is not listed and `InvalidValue` for one that cannot be modelled.
+    `at` (today's edition when None) chooses the grid's year and the generation of software; `reference` the request at
+    which what is not linear is evaluated (a typical one when None). Raises `UnknownName` for an accelerator that is not
+    listed and `InvalidValue` for one that cannot be modelled.
     """
     return _resolve(
-        model, provider or None, zone or None, at.year if at else _THIS_YEAR, deployment or Deployment(), card
+        model,
+        provider or None,
+        zone or None,
+        at.year if at else None,
+        deployment or Deployment(),
+        card,
+        reference or _TYPICAL,
     )
 
 
 @lru_cache(maxsize=4096)
 def _resolve(
-    model: str, provider: str | None, zone: str | None, year: int, deployment: Deployment, card: ModelCard | None
+    model: str,
+    provider: str | None,
+    zone: str | None,
+    stated_year: int | None,
+    deployment: Deployment,
+    card: ModelCard | None,
+    reference: Reference,
 ) -> Coefficients:
+    year = stated_year or _THIS_YEAR
     local = (provider or "").casefold() in LOCAL_PROVIDERS and not deployment.gpu
-    on_processor = local or (deployment.gpu or "").casefold().startswith("cpu")
-    subject, terms, power_w, hardware = _modelled(model, provider, year, deployment, card, local)
-    stack = stack_of(provider, year, on_processor=on_processor)
+    own = local or on_processor(deployment.gpu)
+    found = modelled(model, provider, stated_year, deployment, card, reference, local=local)
+    stack = stack_of(provider, year, on_processor=own)
     place, place_warnings = place_of(provider, zone, year)
-    made = manufacture(power_w, stack, on_processor=on_processor)
+    made = manufacture(found.power_w, stack, on_processor=own)
     parts = {
         "host_share": stack.host,
         "idle_reserve": stack.idle,
         "pue": stack.pue,
         **({"grid_intensity_gco2eq_per_kwh": place.quantity} if place else {}),
         "manufacture_gco2eq_per_kwh": made.quantity,
-        "accelerator_power_w": Quantity(power_w, power_w, power_w, "W", Status.MODELLED),
+        "accelerator_power_w": Quantity(found.power_w, found.power_w, found.power_w, "W", Status.MODELLED),
     }
-    assumed = assumed_factors()
-    row = row_of(terms, subject, stack, place, made, assumed)
-    used = (
-        *subject.factors,
-        *hardware,
-        *stack.factors,
-        *(place.factors if place else ()),
-        *made.factors,
-    )
+    phases: dict[str, Quantity | None] = dict.fromkeys(formulas.MULTIPLIED)
+    phases |= {"usage_gwp_gco2eq": place.quantity if place else None, "embodied_gwp_gco2eq": made.quantity}
+    del phases["usage_energy_wh"]
+    used = (*found.factors, *stack.factors, *(place.factors if place else ()), *made.factors)
+    subject = found.subject
     return Coefficients(
         model=subject.name,
         known=subject.known,
@@ -171,13 +175,14 @@ def _resolve(
         provider=provider,
         zone=zone,
         year=year,
-        view="local" if on_processor else "self-host" if deployment.gpu else "api",
+        view="local" if own else "self-host" if deployment.gpu else "api",
         modality=subject.modality,
-        terms=terms,
+        form=found.form,
+        stack=stack,
         parts=parts,
-        row=row,
+        phases=phases,
         factors=tuple(dict.fromkeys(used)),
-        warnings=(*_model_warnings(subject, deployment, local), *place_warnings, *_NO_FACTOR),
+        warnings=(*_model_warnings(found, deployment, local), *place_warnings, *_NO_FACTOR),
         status=Status.MODELLED if subject.known else Status.DEFAULT,
         catalogue_version=current().version,
     )
@@ -187,64 +192,11 @@ def _resolve(
 _NO_FACTOR = ("water_no_factor", "adpe_no_factor", "pe_no_factor", "embodied_interval_not_validated")
 
 
-def _model_warnings(subject: Subject, deployment: Deployment, local: bool) -> tuple[str, ...]:
+def _model_warnings(found: Modelled, deployment: Deployment, local: bool) -> tuple[str, ...]:
+    subject = found.subject
     stated = {"hardware_unknown": bool(deployment.gpu) or local, "load_unknown": bool(deployment.batch)}
     return (
         *(() if subject.known else ("model_unknown",)),
         *(("size_estimated", "interval_not_validated") if subject.estimated and subject.known else ()),
         *(code for code, known in stated.items() if not known),
-    )
-
-
-@lru_cache(maxsize=1024)
-def _modelled(
-    model: str, provider: str | None, year: int, deployment: Deployment, card: ModelCard | None, local: bool
-) -> tuple[Subject, dict[str, Spread], float, tuple[Factor, ...]]:
-    """The model, its terms, the mean power of its accelerators and the hardware figures used: no place in it."""
-    subject = subject_of(model, provider, card, deployment)
-    if subject.diffusion is not None:
-        scenarios = diffusion_scenarios(subject.diffusion, deployment, year)
-        names: tuple[str, ...] = _IMAGES
-    else:
-        scenarios = text_scenarios(subject.texts, deployment, year, local=local)
-        names = _TEXTS
-    mixture = any(text.mixture for _, text in subject.texts)
-    own = half_width_90(scenarios, mixture=mixture, diffusion=subject.diffusion is not None)
-    if not subject.known and subject.diffusion is not None:
-        own = math.log(6.0)  # a denoiser of unknown size
-    terms = dict.fromkeys(formulas.TERMS, Spread(0.0, 0.0, 0.0)) | {n: spread_of(scenarios, n, own) for n in names}
-    if subject.modality in ("speech to text", "text to speech"):
-        terms["audio_second"] = _audio(terms, subject.modality)
-    power = quantile([(s.machine.power_w * s.terms["power_share"], s.weight) for s in scenarios], 0.5)
-    return subject, terms, power, used_factors(deployment, year, local=local) + _fitted(scenarios)
-
-
-def _fitted(scenarios: list[Scenario]) -> tuple[Factor, ...]:
-    """The main fitted constants, so that an explanation can show them."""
-    from mesure.impact import constants as fit
-
-    if "image" in scenarios[0].terms:
-        return (fit.LINEAR_COMPUTE, fit.ATTENTION_COMPUTE, fit.PASS_LAYER_S, fit.DECODE_TFLOP, fit.DIFFUSION_BUSY)
-    return (
-        fit.WEIGHT_READ,
-        fit.CACHE_READ,
-        fit.COMPUTE,
-        fit.STEP_S,
-        fit.STEP_REQUEST_S,
-        fit.POWER_MEMORY,
-        fit.POWER_COMPUTE,
-        fit.POWER_CAP,
-    )
-
-
-def _audio(terms: Mapping[str, Spread], modality: str) -> Spread:
-    """A second of speech as tokens: frames encoded and text written, or audio tokens made."""
-    constant = current().constant
-    made = constant("speech", "audio_tokens" if modality == "text to speech" else "text_tokens")
-    frames = constant("speech", "encoder_tokens").value if modality == "speech to text" else 0.0
-    fresh, output = terms["fresh"], terms["output"]
-    return Spread(
-        frames * fresh.low + made.low * output.low,
-        frames * fresh.mid + made.value * output.mid,
-        frames * fresh.high + made.high * output.high,
     )

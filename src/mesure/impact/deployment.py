@@ -38,8 +38,8 @@ class Deployment:
     left out.
 
     `gpu`: accelerator id or common name; `n_gpus`: accelerators for one copy of the model; `precision`: weight format
-    (bf16,
-    fp8, int4...); `batch`: requests in flight on average; `framework`: serving software. Raises `InvalidValue`.
+    (bf16, fp8, int4...); `batch`: requests in flight on average (images made at once); `framework`: serving software,
+    with its version where known ("vLLM 0.11"). Raises `InvalidValue`.
     """
 
     gpu: str | None = None
@@ -63,13 +63,14 @@ class Deployment:
 class ModelCard:
     """Facts of a model that is not listed, or that override the listed ones. Raises `InvalidValue`.
 
-    Sizes in 1e9 parameters. `architecture`: dense, moe or diffusion; `modality`: text, embedding, image, video,
-    speech to text.
+    Sizes in 1e9 parameters. `architecture`: dense, moe, hybrid, encoder or diffusion (with unet or mmdit where it is
+    one); `modality`: text, image+text, embedding, image, video, speech to text; usual spellings of both are read.
     `kv_elements`: key + value elements per token and layer; `full_layers`: layers that attend to everything, the
     others to `window_tokens`; `state_gb`: recurrent state read and written per request and step. For diffusion,
     `active_params_b` is
     the denoiser; `passes` per step (2 with guidance), `patch_px` pixels a side per token, `temporal_factor` frames
-    per latent frame, `pass_tflop` TFLOP per megapixel and pass for U-Nets,
+    per latent frame, `pass_tflop` TFLOP per megapixel and pass for U-Nets, `two_streams` 1 where text and image have
+    their own weights,
     `layer_factor` parameters one token meets over layers x width^2 (12 for a plain transformer block),
     `attention_factor` attention beside one full attention a layer (1 when left out).
     """
@@ -94,11 +95,13 @@ class ModelCard:
     layer_factor: float | None = None
     attention_factor: float | None = None
     text_encoder_params_b: float | None = None
+    two_streams: float | None = None
     default_steps: float | None = None
 
     def __post_init__(self) -> None:
         _refuse_negative(self)
-        if (self.active_params_b or 0) > (self.total_params_b or float("inf")) and self.architecture != "diffusion":
+        diffusion = "diffusion" in (self.architecture or "").casefold() or "gen" in (self.modality or "")
+        if (self.active_params_b or 0) > (self.total_params_b or float("inf")) and not diffusion:
             raise InvalidValue(
                 "A model cannot have more active parameters than parameters",
                 value=f"{self.active_params_b} > {self.total_params_b}",

@@ -1,8 +1,7 @@
-"""Energy of making images and videos at the accelerators, as coefficients of a polynomial in steps and volume.
+"""Energy of making images and videos at the accelerators, from physics. Floats or NumPy arrays alike.
 
-The volume of an image is its megapixels; that of a video, megapixels x latent frames. A denoiser pass costs
-2 x parameters x tokens for its linear part and 4 x layers x width x tokens^2 for attention, tokens being proportional
-to volume: one set of constants carries from images to videos.
+A denoiser pass costs 2 x parameters met x tokens for its linear part and 4 x layers x width x tokens^2 for attention;
+tokens grow with pixels and latent frames, so one set of constants carries from images to videos.
 """
 
 from __future__ import annotations
@@ -10,66 +9,102 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mesure.impact import constants as fit
+from mesure.impact.physics import Number, ceiling, joined, soft_lower
 
 if TYPE_CHECKING:
-    from mesure.impact.roofline import Load, Machine
+    from mesure.impact.constants import Constants
 
-__all__ = ["DiffusionModel", "diffusion_terms"]
+__all__ = ["TERMS", "MediaSetting", "diffusion_joules", "diffusion_terms"]
 
-_J_PER_WH = 3600.0
+#: What the linear form reads: volume is megapixels x latent frames.
+TERMS = ("image", "image_volume", "image_step", "step_volume", "step_volume_volume")
 
 
 @dataclass(frozen=True, slots=True)
-class DiffusionModel:
-    """`denoiser_b` in 1e9 parameters; `pass_tflop` (TFLOP per megapixel and pass) replaces it for U-Nets."""
+class MediaSetting:
+    """A denoiser on machines: everything but the constants. Fields may be arrays."""
 
-    denoiser_b: float
-    encoder_b: float
     layers: float
     hidden: float
-    passes: float
+    linear_g: float  # 1e9 parameters one token meets
     patch_px: float
-    temporal_factor: float
-    pass_tflop: float | None
+    temporal_factor: float  # frames per latent frame
+    passes: float  # a step: 2 with guidance
     attention_factor: float
-    default_steps: float | None  # the maker's, when it states one
-    volume: float  # at which what is not polynomial is evaluated
+    pass_tflop: float  # of a convolutional denoiser, per megapixel and frame; 0 for transformers
+    encoder_g: float
+    two_streams: float  # 1 where text and image have their own weights
+    unet: float
+    boards: float
+    batch: float
+    board_w: float
+    rate_tflops: float
+    link_gb_s: float
+    blackwell: float
+    ampere: float
 
 
-def diffusion_terms(model: DiffusionModel, machine: Machine, load: Load) -> dict[str, float]:
-    """Wh at the accelerators per unit of each image term of `formulas`, and `power_share`."""
-    n, unet = load.n, model.pass_tflop is not None
-    speed = fit.DIFFUSION_SPEED[machine.id].value if machine.id in fit.DIFFUSION_SPEED else 1.0
-    rate = machine.peak_gflop_s * n * speed * (fit.UNET.value if unet else 1.0) * 1e-3  # TFLOP/s
-    tokens = 1e6 / model.patch_px**2  # per unit of volume
-    if model.pass_tflop is not None:
-        linear, square = model.pass_tflop * model.passes, 0.0
-    else:
-        linear = 2.0 * model.denoiser_b * 1e-3 * tokens * model.passes
-        square = 4.0 * model.attention_factor * model.layers * model.hidden * tokens**2 * 1e-12 * model.passes
-    linear_s = linear / fit.LINEAR_COMPUTE.value / rate
-    square_s = square / fit.ATTENTION_COMPUTE.value / rate
-    launch_s = model.layers * fit.PASS_LAYER_S.value / load.batch
-    exchange_s = 0.0
-    if n > 1:
-        payload_gb = 8.0 * tokens * model.hidden * model.layers * model.passes * 1e-9
-        exchange_s = payload_gb * (n - 1) / n**2 / (0.105 * machine.link_gb_s)
+def _latent(s: MediaSetting, frames: Number) -> Number:
+    return ceiling((frames - 1.0) / s.temporal_factor) + 1.0
 
-    volume = model.volume
-    busy_s = volume * (linear_s + volume * square_s)
-    # Launches hide behind products: the 4-norm of both, shared between them at the reference volume
-    overlap = (busy_s**4 + launch_s**4) ** 0.25 / (busy_s + launch_s)
-    share = fit.DIFFUSION_IDLE.value + fit.DIFFUSION_BUSY.value * busy_s / (busy_s + launch_s)
-    share = (share**-8 + 1.0) ** -0.125
-    watts = n * machine.power_w * share / _J_PER_WH
-    single = machine.peak_gflop_s * speed * fit.LINEAR_COMPUTE.value * 1e-3
-    once = n * machine.power_w * share / _J_PER_WH / n
-    return {
-        "image": once * (fit.ENCODE_TFLOP.value / single + fit.IMAGE_S.value),
-        "image_volume": once * fit.DECODE_TFLOP.value * model.temporal_factor / single,
-        "image_step": watts * launch_s * overlap,
-        "step_volume": watts * (linear_s * overlap + exchange_s),
-        "step_volume_volume": watts * square_s * overlap,
-        "power_share": share,
+
+def _tokens(s: MediaSetting, k: Constants, width: Number, height: Number, frames: Number) -> Number:
+    return width * height / (s.patch_px * s.patch_px) * _latent(s, frames) + k.text_tokens
+
+
+def _seconds(
+    s: MediaSetting, k: Constants, width: Number, height: Number, frames: Number, steps: Number
+) -> tuple[Number, Number, Number, Number, Number]:
+    """(products, host, exchanges, decoder and text encoder, joint length) of one batch, seconds of all boards."""
+    rate = (
+        s.rate_tflops * k.diffusion_blackwell**s.blackwell * k.diffusion_ampere**s.ampere * k.diffusion_rate
+    )
+    tokens = _tokens(s, k, width, height, frames)
+    linear = 2e-3 * s.linear_g * tokens
+    attention = 4e-12 * s.layers * s.hidden * tokens * tokens * s.attention_factor
+    pixels = width * height * 1e-6 * frames
+    tflop = s.passes * (linear + attention + s.pass_tflop * pixels)
+    busy = steps * s.batch * tflop / (s.boards * rate * k.unet_gain**s.unet * k.dual_gain**s.two_streams)
+    many = 1.0 + k.diffusion_host_board * (s.boards - 1.0)
+    host = steps * s.layers * k.dual_streams**s.two_streams * k.diffusion_host_layer_s * many
+    coda = s.batch * (k.decode_tflop * pixels + 2e-3 * s.encoder_g * k.text_tokens) / rate
+    sent_gb = steps * s.batch * s.passes * 8e-9 * tokens * s.hidden * s.layers
+    links = sent_gb * (s.boards - 1.0) / (s.boards * s.boards) / (k.diffusion_link * s.link_gb_s)
+    whole = joined(busy, host, k.diffusion_overlap) + links + coda + k.diffusion_request_s * many
+    return busy, host, links, coda, whole
+
+
+def diffusion_joules(
+    s: MediaSetting, k: Constants, width: Number, height: Number, frames: Number, steps: Number
+) -> Number:
+    """Joules at the accelerators for one image (`frames` = 1) or one video."""
+    busy, _, links, coda, whole = _seconds(s, k, width, height, frames, steps)
+    working = k.diffusion_power * (busy + coda / s.boards) + k.diffusion_power_links * links
+    share = soft_lower(k.diffusion_idle + working / whole, k.diffusion_power_cap, 8.0)
+    return s.boards * s.board_w * share * whole / s.batch
+
+
+def diffusion_terms(
+    s: MediaSetting, k: Constants, width: float, height: float, frames: float, steps: float
+) -> dict[str, float]:
+    """Joules per unit of `TERMS`: exact at the settings given, polynomial around them."""
+    latent = 1.0 + (frames - 1.0) / s.temporal_factor
+    volume = max(width * height * 1e-6 * latent, 1e-9)
+    busy, host, links, coda, whole = _seconds(s, k, width, height, frames, steps)
+    tokens = _tokens(s, k, width, height, frames)
+    square = 4e-12 * s.layers * s.hidden * tokens * tokens * s.attention_factor * s.passes
+    all_tflop = square + s.passes * (2e-3 * s.linear_g * tokens + s.pass_tflop * width * height * 1e-6 * frames)
+    overlap = (whole - links - coda - k.diffusion_request_s * _many(s, k)) / max(busy + host, 1e-300)
+    attention = busy * square / max(all_tflop, 1e-300)
+    once = {"image": k.diffusion_request_s * _many(s, k), "image_volume": coda / volume}
+    each = {
+        "image_step": overlap * host / steps,
+        "step_volume": (overlap * (busy - attention) + links) / volume / steps,
+        "step_volume_volume": overlap * attention / volume / volume / steps,
     }
+    joules = float(diffusion_joules(s, k, width, height, frames, steps))
+    return {name: joules / whole * seconds for name, seconds in (once | each).items()}
+
+
+def _many(s: MediaSetting, k: Constants) -> Number:
+    return 1.0 + k.diffusion_host_board * (s.boards - 1.0)

@@ -24,7 +24,6 @@ class Engine:
     known: Callable[[Any], Any]  # False where the fact is unknown
     number: Callable[[Any], Any]  # as a 64-bit float, 0.0 where unknown
     among: Callable[[Any, tuple[str, ...]], Any]  # text is one of these
-    missing: Any  # what an output without a factor is
 
 
 def _scalar_where(condition: Any, then: Any, otherwise: Any) -> Any:
@@ -36,7 +35,6 @@ SCALAR = Engine(
     known=lambda value: value is not None,
     number=lambda value: 0.0 if value is None else float(value),
     among=lambda value, names: value in names,
-    missing=None,
 )
 
 
@@ -50,7 +48,6 @@ def numpy_engine() -> Engine:
         known=lambda values: ~np.isnan(values),
         number=lambda values: np.where(np.isnan(values), 0.0, np.asarray(values, dtype=np.float64)),
         among=lambda values, names: np.isin(np.asarray(values, dtype=str), names),
-        missing=np.nan,
     )
 
 
@@ -69,5 +66,4 @@ def narwhals_engine() -> Engine:
         known=lambda values: ~values.is_null(),
         number=lambda values: values.cast(nw.Float64).fill_null(0.0),
         among=lambda values, names: values.is_in(list(names)),
-        missing=nw.lit(None).cast(nw.Float64),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mesure.impact.rows import assumed_factors
+from mesure.catalogue import current
+from mesure.impact import formulas
+from mesure.impact.constants import belief
 from mesure.impact.site import processor_share
 
 if TYPE_CHECKING:
@@ -112,9 +114,8 @@ _TERM_FORMULAS = {
     "fresh": "fresh input tokens x Wh per token",
     "cached": "cached input tokens x Wh per token",
     "output": "output tokens x Wh per token",
-    "fresh_input": "fresh x input tokens x Wh (attention of prefill)",
-    "input_output": "input x output tokens x Wh (cache read while writing)",
-    "output_output": "output tokens squared x Wh (cache read while writing)",
+    "context": "output x (input + output / 2) tokens x Wh (cache read while writing)",
+    "prefill": "fresh x (fresh + 2 cached) tokens x Wh (attention while reading)",
     "request": "Wh per request",
     "image": "images x Wh (text encoder, fixed work)",
     "image_step": "images x steps x Wh (launches)",
@@ -132,7 +133,7 @@ def _pick(impacts: Impacts, *prefixes: str) -> tuple[Factor, ...]:
 def _energy(impacts: Impacts) -> Node:
     parts = impacts.parts
     children = (
-        _measured_from(impacts) if impacts.columns["e_measured"] else (_accelerators(impacts), _host_share(impacts))
+        _measured_from(impacts) if impacts.basis >= formulas.ACCELERATOR else (_accelerators(impacts), _host_share(impacts))
     )
     above = (
         Node("idle_reserve", "machines kept ready / in use", parts["idle_reserve"], _idle(impacts)),
@@ -149,10 +150,10 @@ def _host_share(impacts: Impacts) -> Node:
 
 def _measured_from(impacts: Impacts) -> tuple[Node, ...]:
     """The reading, and what lies between the place it was read at and the whole server."""
-    parts, e = impacts.parts, impacts.columns
-    if e["e_measured_server"]:
+    parts = impacts.parts
+    if impacts.basis == formulas.SERVER:
         return (Node("server_energy_wh", _READ, parts["server_energy_wh"]),)
-    if e["e_measured_processor"]:
+    if impacts.basis == formulas.PROCESSOR:
         share = Node("processor_share", "whole machine / processor", parts["processor_share"], (processor_share(),))
         return Node("processor_energy_wh", _READ, parts["processor_energy_wh"]), share
     return Node("accelerator_energy_wh", _READ, parts["accelerator_energy_wh"]), _host_share(impacts)
@@ -173,8 +174,8 @@ def _accelerators(impacts: Impacts) -> Node:
     coefficients = impacts.coefficients
     terms = tuple(
         Node(f"{term}_wh", _TERM_FORMULAS[term], impacts.parts[f"{term}_wh"])
-        for term, spread in coefficients.terms.items()
-        if spread.high > 0.0
+        for term, value in coefficients.form.terms.items()
+        if value > 0.0
     )
     counts = tuple(
         Node(
@@ -189,7 +190,7 @@ def _accelerators(impacts: Impacts) -> Node:
         "accelerator_energy_wh",
         "sum of terms x what the call carries (roofline: memory, products, exchanges, host, power)",
         impacts.parts["accelerator_energy_wh"],
-        (*_pick(impacts, "models", "accelerators.", "fit.", *_SIZES), *_assumptions(impacts)),
+        (*_pick(impacts, "models", "architectures.", "accelerators.", "hardware.", "fit.", *_SIZES), *_assumptions(impacts)),
         (*counts, *terms),
     )
 
@@ -199,15 +200,15 @@ _SIZES = ("stack.unknown-model.", "stack.estimate.", "stack.moe.", "stack.speech
 
 def _assumptions(impacts: Impacts) -> tuple[Factor, ...]:
     """Factors that stand for what was not counted."""
-    assumed = assumed_factors()
-    codes = {
-        "input_tokens_assumed": "input_tokens",
-        "output_tokens_assumed": "output_tokens",
-        "image_steps_assumed": "steps",
-        "image_megapixels_assumed": "megapixels",
-        "audio_seconds_assumed": "audio_seconds",
+    constant = current().constant
+    assumed = {
+        "input_tokens_assumed": belief("input_text"),
+        "output_tokens_assumed": belief("output"),
+        "image_steps_assumed": constant("unknown-image", "steps"),
+        "image_megapixels_assumed": constant("unknown-image", "megapixels"),
+        "audio_seconds_assumed": constant("unknown-audio", "seconds"),
     }
-    return tuple(assumed[name] for code, name in codes.items() if code in impacts.warnings)
+    return tuple(factor for code, factor in assumed.items() if code in impacts.warnings)
 
 
 def _gwp(impacts: Impacts, energy: Node) -> Node:

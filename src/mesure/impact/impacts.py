@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 from mesure.impact import formulas
 from mesure.impact.coefficients import BEYOND_ENERGY, Coefficients, resolve
+from mesure.impact.modelled import Reference
 from mesure.impact.site import processor_share
 from mesure.quantity import Quantity, Status, weakest
 from mesure.version import METHOD_VERSION
@@ -27,6 +29,13 @@ _OPERATIONS = {
     "embedding": "embeddings",
     "speech to text": "transcription",
     "text to speech": "speech",
+}
+_ASSUMED = {
+    formulas.INPUT: "input_tokens_assumed",
+    formulas.OUTPUT: "output_tokens_assumed",
+    formulas.STEPS: "image_steps_assumed",
+    formulas.PIXELS: "image_megapixels_assumed",
+    formulas.AUDIO: "audio_seconds_assumed",
 }
 _DEFAULTS: dict[str, Any] = dict.fromkeys(formulas.FACTS) | {"calls_count": 1}
 
@@ -76,6 +85,8 @@ class Impacts:
     ) -> None:
         self.columns = columns
         self.coefficients = coefficients
+        self.basis = formulas.basis_of(columns)
+        self.row = coefficients.row(self.basis)
         self._measured = energy_status
 
     @property
@@ -98,14 +109,9 @@ class Impacts:
     @functools.cached_property
     def warnings(self) -> tuple[str, ...]:
         """Stable codes of what is assumed, missing or not validated."""
-        e, codes = self.columns, list(self.coefficients.warnings)
+        codes = list(self.coefficients.warnings)
         if self._measured is None:
-            if e["e_reads_text"] and not e["e_input_known"] and not e["e_refused"]:
-                codes.append("input_tokens_assumed")
-            if e["e_writes_text"] and not e["e_output_known"] and not e["e_refused"]:
-                codes.append("output_tokens_assumed")
-            if e["e_makes_images"] or e["e_images"] > 0.0:
-                codes += [f"image_{name}_assumed" for name in ("steps", "megapixels") if not e[f"e_{name}_known"]]
+            codes += [code for bit, code in _ASSUMED.items() if self.basis & bit]
         else:
             codes = [
                 code
@@ -119,23 +125,31 @@ class Impacts:
         """How the energy was obtained."""
         if self._measured is not None:
             return self._measured
-        e = self.columns
-        counted = (e["e_input_known"] or not e["e_reads_text"]) and (e["e_output_known"] or not e["e_writes_text"])
-        return self.coefficients.status if counted or e["e_refused"] else Status.DEFAULT
+        unknown = self.basis & (formulas.INPUT | formulas.OUTPUT)
+        return Status.DEFAULT if unknown else self.coefficients.status
 
     @functools.cached_property
-    def _site(self) -> tuple[float, float, float]:
-        low, mid, high = self.coefficients.views
-        e = self.columns
-        return formulas.site_energy_wh(e, low), formulas.site_energy_wh(e, mid), formulas.site_energy_wh(e, high)
+    def _base(self) -> tuple[float, float, float]:
+        """Wh at the accelerators, or where energy was read."""
+        x = self.columns
+        energy = formulas.accelerator_energy_wh(x, self.row, self._features)
+        if self._measured is None:
+            return energy, energy, energy
+        return x["x_measured_low_wh"], x["x_measured_mid_wh"], x["x_measured_high_wh"]
+
+    @property
+    def _features(self) -> tuple[str, ...]:
+        """Those that may differ from zero."""
+        x = self.columns
+        return formulas.FEATURES if x["x_images"] or x["x_audio_seconds"] else formulas.TEXT_FEATURES
 
     def quantity(self, part: str, quantity: str) -> Quantity | None:
         """One quantity of a phase ("" the whole, "usage_", "embodied_"); None where no sourced factor exists."""
         if (part, quantity) in self.coefficients.without_factor:
             return None
         low, mid, high = (
-            formulas.output(part, quantity, site, self.columns, view)
-            for view, site in zip(self.coefficients.views, self._site, strict=True)
+            base * sum(self.row[name] for name in formulas.multipliers(part, quantity, q))
+            for base, q in zip(self._base, formulas.QUANTILES, strict=True)
         )
         status, sources = self._provenance(part, quantity)
         return Quantity(low, mid, high, _UNITS[quantity], status, sources)
@@ -156,8 +170,9 @@ class Impacts:
     def _stack_sources(self) -> tuple[str, ...]:
         """Factors a measured energy goes through on its way to the meter: those of the model are not used."""
         parts = self.coefficients.parts
-        names = ("idle_reserve", "pue") if self.columns["e_measured_server"] else ("host_share", "idle_reserve", "pue")
-        processor = (processor_share().id,) if self.columns["e_measured_processor"] else ()
+        server, processor_read = self.basis == formulas.SERVER, self.basis == formulas.PROCESSOR
+        names = ("idle_reserve", "pue") if server else ("host_share", "idle_reserve", "pue")
+        processor = (processor_share().id,) if processor_read else ()
         stack = [parts[name] for name in names if not (processor and name == "host_share")]
         return (*processor, *(source for part in stack for source in part.sources))
 
@@ -274,7 +289,15 @@ def estimate(
     """
     from mesure.impact.checks import checked_facts
 
-    coefficients = resolve(model, provider=_provider_of(model), zone=zone, at=at, deployment=deployment, card=card)
+    coefficients = resolve(
+        model,
+        provider=_provider_of(model),
+        zone=zone,
+        at=at,
+        deployment=deployment,
+        card=card,
+        reference=_reference(input_tokens, output_tokens, width, height, frames, steps),
+    )
     facts = checked_facts(
         zone=zone,
         input_tokens=input_tokens,
@@ -290,6 +313,22 @@ def estimate(
         modality=coefficients.modality,
     )
     return impacts_of_facts(facts, coefficients)
+
+
+_PER_OCTAVE = 4.0
+
+
+def _near(value: float | None) -> float | None:
+    """The nearest of four lengths an octave: the physics is evaluated there, and is linear between."""
+    if value is None or not 0.0 < value < math.inf:
+        return 0.0 if value == 0.0 else None
+    return float(2.0 ** (round(_PER_OCTAVE * math.log2(value)) / _PER_OCTAVE))
+
+
+def _reference(
+    read: float | None, written: float | None, width: int | None, height: int | None, frames: int | None, steps: int | None
+) -> Reference:
+    return Reference(_near(read), _near(written), width, height, frames, steps)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesure.impact import formulas
+from mesure.impact.constants import belief
 from mesure.impact.site import processor_share
 from mesure.quantity import Quantity, Status
 
@@ -20,20 +21,22 @@ def parts_of(impacts: Impacts) -> dict[str, Quantity]:
 
 
 _MODELLED = {
-    "text_energy_wh": formulas.text_energy_wh,
-    "image_energy_wh": formulas.image_energy_wh,
-    "audio_energy_wh": formulas.audio_energy_wh,
-    "accelerator_energy_wh": formulas.accelerator_energy_wh,
+    "text_energy_wh": formulas.TEXT_FEATURES,
+    "image_energy_wh": formulas.MEDIA_FEATURES,
+    "audio_energy_wh": ("audio_seconds",),
+    "accelerator_energy_wh": formulas.FEATURES,
 }
 
 
 def _modelled(impacts: Impacts) -> dict[str, Quantity]:
     """Energy at the accelerators, by what the call made."""
     coefficients = impacts.coefficients
+    error = coefficients.error(impacts.basis)
     out = {}
-    for name, energy in _MODELLED.items():
-        low, mid, high = (energy(impacts.columns, view) for view in coefficients.views)
-        if high > 0.0 or name == "accelerator_energy_wh":
+    for name, features in _MODELLED.items():
+        energy = formulas.accelerator_energy_wh(impacts.columns, impacts.row, features)
+        if energy > 0.0 or name == "accelerator_energy_wh":
+            low, mid, high = (energy * factor for factor in error)
             out[name] = Quantity(low, mid, high, "Wh", impacts.status, coefficients.energy_sources)
     return out
 
@@ -42,15 +45,15 @@ def _energies(impacts: Impacts) -> dict[str, Quantity]:
     e, parts = impacts.columns, impacts.coefficients.parts
     host, idle = parts["host_share"], parts["idle_reserve"]
     out: dict[str, Quantity] = {}
-    if not e["e_measured"]:
+    if impacts.basis < formulas.ACCELERATOR:
         out = _modelled(impacts)
         server = _product(out["accelerator_energy_wh"], host)
     else:
-        low, mid, high = (e[f"e_measured_{q}_wh"] for q in formulas.QUANTILES)
+        low, mid, high = (e[f"x_measured_{q}_wh"] for q in formulas.QUANTILES)
         read = Quantity(low, mid, high, "Wh", impacts.status)
-        if e["e_measured_server"]:
+        if impacts.basis == formulas.SERVER:
             server = read
-        elif e["e_measured_processor"]:
+        elif impacts.basis == formulas.PROCESSOR:
             out["processor_energy_wh"] = read
             out["processor_share"] = _processor_share()
             server = _product(read, out["processor_share"])
@@ -78,43 +81,41 @@ def _processor_share() -> Quantity:
 
 def _coefficients(impacts: Impacts) -> dict[str, Quantity]:
     coefficients = impacts.coefficients
-    terms = {
-        f"{term}_wh": Quantity(spread.low, spread.mid, spread.high, "Wh per unit", coefficients.status)
-        for term, spread in coefficients.terms.items()
-        if spread.high > 0.0
-    }
+    measured = impacts.basis >= formulas.ACCELERATOR
     shares = dict(coefficients.parts)
-    if impacts.columns["e_measured"] and _read_at(impacts) != "accelerator":
-        del shares["host_share"]  # the reading already holds the host
-    return shares if impacts.columns["e_measured"] else shares | terms
-
-
-def _read_at(impacts: Impacts) -> str:
-    """Where a measured energy was read."""
-    e = impacts.columns
-    return "server" if e["e_measured_server"] else "processor" if e["e_measured_processor"] else "accelerator"
+    if measured:
+        if impacts.basis != formulas.ACCELERATOR:
+            del shares["host_share"]  # the reading already holds the host
+        return shares
+    error = coefficients.form.errors["counted"]
+    terms = {
+        f"{term}_wh": Quantity(*(value * factor for factor in error), "Wh per unit", coefficients.status)
+        for term, value in coefficients.form.terms.items()
+        if value > 0.0
+    }
+    return shares | terms
 
 
 def _counts(impacts: Impacts) -> dict[str, Quantity]:
     """Tokens as counted, or as assumed where the count is unknown."""
-    e = impacts.columns
-    names = ("input_tokens", "fresh_input_tokens", "cached_input_tokens", "output_tokens")
-    low, mid, high = (formulas.tokens(e, view) for view in impacts.coefficients.views)
-    counted = {
-        "input_tokens": bool(e["e_input_known"]),
-        "fresh_input_tokens": bool(e["e_input_known"]),
-        "cached_input_tokens": True,
-        "output_tokens": bool(e["e_output_known"]),
+    x, assumed = impacts.columns, impacts.coefficients.form.assumed
+    unread, unwritten = impacts.basis & formulas.INPUT, impacts.basis & formulas.OUTPUT
+    if impacts.basis >= formulas.ACCELERATOR:
+        unread = unwritten = 0
+    fresh = assumed.input_tokens * x["x_calls"] if unread else x["x_fresh"]
+    written = assumed.output_tokens * x["x_calls"] if unwritten else x["x_output"]
+    found = {
+        "input_tokens": (fresh + x["x_cached"], unread),
+        "fresh_input_tokens": (fresh, unread),
+        "cached_input_tokens": (x["x_cached"], 0),
+        "output_tokens": (written, unwritten),
     }
-    return {
-        name: Quantity(
-            low[index],
-            mid[index],
-            high[index],
-            "tokens",
-            Status.REPORTED if counted[name] else Status.DEFAULT,
-            (),
-        )
-        for index, name in enumerate(names)
-        if high[index] > 0.0
-    }
+    return {name: _tokens(count, name, unknown=bool(unknown)) for name, (count, unknown) in found.items() if count > 0.0}
+
+
+def _tokens(count: float, name: str, *, unknown: bool) -> Quantity:
+    if not unknown:
+        return Quantity(count, count, count, "tokens", Status.REPORTED)
+    stands = belief("output" if name == "output_tokens" else "input_text")
+    low, high = count * stands.low / stands.value, count * stands.high / stands.value
+    return Quantity(low, count, high, "tokens", Status.DEFAULT, (stands.id,))

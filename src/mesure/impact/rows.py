@@ -1,124 +1,133 @@
-"""The flat columns the formulas read, from terms, stack, place and manufacture.
+"""The row of coefficients of a basis: what one unit of each feature makes of each quantity.
 
-Independent factors multiply: their log deviations add in quadrature. So that formulas need only products, each factor
-is stored as what it adds to the deviation already there.
+Independent factors multiply: their log deviations add in quadrature, whatever the order they are applied in. What
+stands for an unknown fact is folded into the coefficients of the features that remain.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mesure.catalogue import current
 from mesure.impact import formulas
-from mesure.impact.scenarios import Spread
+from mesure.impact.formulas import ACCELERATOR, AUDIO, FRAMES, INPUT, OUTPUT, PIXELS, PROCESSOR, SERVER, STEPS
+from mesure.impact.mixture import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mesure.catalogue import Factor
-    from mesure.impact.site import Sourced, Stack
-    from mesure.impact.subject import Subject
+    from mesure.impact.site import Stack
     from mesure.quantity import Quantity
 
-__all__ = ["assumed_factors", "row_of"]
+__all__ = ["Assumed", "Form", "row_of"]
 
 
-def assumed_factors() -> dict[str, Factor]:
-    constant = current().constant
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What stands for an unknown fact, per call."""
+
+    input_tokens: float
+    output_tokens: float
+    megapixels: float
+    steps: float
+    frames: float
+    audio_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A deployment as a linear form: Wh at the accelerators per unit of each term, and its errors.
+
+    `errors`: low, mid and high over what the terms give, by what is unknown: nothing (counted), the input (input), more
+    (assumed).
+    """
+
+    terms: Mapping[str, float]
+    errors: Mapping[str, Spread]
+    assumed: Assumed
+    latent_per_frame: float
+
+
+def error_name(form: Form, basis: int) -> str:
+    """Which of a form's errors a basis takes. A still image has one frame whether or not somebody says so."""
+    unknown = basis if form.assumed.frames > 1.0 else basis & ~FRAMES
+    return "assumed" if unknown & ~INPUT else "input" if unknown else "counted"
+
+
+def _text_columns(t: Mapping[str, float], a: Assumed, basis: int) -> dict[str, float]:
+    read = a.input_tokens if basis & INPUT else 0.0
+    written = a.output_tokens if basis & OUTPUT else 0.0
+    request = t["request"] + read * (t["fresh"] + read * t["prefill"])
+    request += written * (t["output"] + t["context"] * (read + 0.5 * written))
     return {
-        "input_tokens": constant("unknown-tokens", "input"),
-        "output_tokens": constant("unknown-tokens", "output"),
-        "megapixels": constant("unknown-image", "megapixels"),
-        "steps": constant("unknown-image", "steps"),
-        "frames": constant("unknown-image", "frames"),
-        "audio_seconds": constant("unknown-audio", "seconds"),
+        "calls": request,
+        "fresh": t["fresh"] + written * t["context"],
+        "cached": t["cached"] + 2.0 * read * t["prefill"] + written * t["context"],
+        "output": t["output"] + read * t["context"],
+        "context": t["context"],
+        "prefill": t["prefill"],
     }
 
 
-def _logs(quantity: Quantity | Spread) -> tuple[float, float]:
-    if quantity.mid <= 0.0 or quantity.low <= 0.0:
-        return 0.0, 0.0
-    return math.log(quantity.mid / quantity.low), math.log(quantity.high / quantity.mid)
+def _media_columns(t: Mapping[str, float], form: Form, basis: int) -> dict[str, float]:
+    a, latent = form.assumed, form.latent_per_frame
+    steps = a.steps if basis & STEPS else 1.0
+    pixels = a.megapixels if basis & PIXELS else 1.0
+    first = 1.0 + max(a.frames - 1.0, 0.0) * latent if basis & FRAMES else 1.0
+    further = 0.0 if basis & FRAMES else latent
+    once, each = pixels * t["image_volume"], steps * pixels * t["step_volume"]
+    square = steps * pixels * pixels * t["step_volume_volume"]
+    return {
+        "images": t["image"],
+        "pixels": once * first,
+        "pixels_frames": once * further,
+        "steps": steps * t["image_step"],
+        "steps_pixels": each * first,
+        "steps_pixels_frames": each * further,
+        "steps_pixels2": square * first * first,
+        "steps_pixels2_frames": square * 2.0 * further,
+        "steps_pixels2_frames2": square * further * further,
+        "audio_seconds": t["audio_second"],
+    }
 
 
-def _reference(terms: Mapping[str, Spread]) -> tuple[float, float]:
-    """Log deviations of the energy of a typical request: 1 000 tokens read, 300 written, one image of 30 steps, a
-    minute."""
-    units = {"fresh": 1000.0, "output": 300.0, "step_volume": 30.0, "image_step": 30.0, "audio_second": 60.0}
-    low, mid, high = (sum(getattr(terms[t], q) * n for t, n in units.items()) for q in formulas.QUANTILES)
-    return _logs(Spread(low, mid, high))
-
-
-class _Deviations:
-    """Independent factors multiply: their log deviations add in quadrature, whatever the order they are applied in.
-
-    Applied one after the other, each adds only what the quadrature sum grows by.
-    """
-
-    def __init__(self, below: float = 0.0, above: float = 0.0) -> None:
-        self.below, self.above = below, above
-
-    def apply(self, *quantities: Quantity | Spread) -> dict[str, float]:
-        mid = math.prod(quantity.mid for quantity in quantities)
-        below = math.hypot(self.below, *(_logs(quantity)[0] for quantity in quantities))
-        above = math.hypot(self.above, *(_logs(quantity)[1] for quantity in quantities))
-        grown = {"low": mid * math.exp(self.below - below), "mid": mid, "high": mid * math.exp(above - self.above)}
-        self.below, self.above = below, above
-        return grown
-
-
-def row_of(
-    terms: Mapping[str, Spread],
-    subject: Subject,
-    stack: Stack,
-    place: Sourced | None,
-    made: Sourced,
-    assumed: Mapping[str, Factor],
-) -> dict[str, float]:
-    """All of `formulas.COEFFICIENT_COLUMNS`; a phase without factor stays at 0 with its known-flag at 0."""
-    row = dict.fromkeys(formulas.COEFFICIENT_COLUMNS, 0.0)
-    for term, spread in terms.items():
-        row |= {f"k_{term}_{q}": getattr(spread, q) for q in formulas.QUANTILES}
-    reference = _reference(terms)
-    row |= _assumed_columns(subject, assumed, reference)
-    row["k_latent_per_frame"] = 1.0 / subject.diffusion.temporal_factor if subject.diffusion else 0.0
-    deviations = {scope: _Deviations(*(reference if scope == "modelled" else ())) for scope in formulas.SCOPES}
-    for scope, parts in _stacked(stack).items():
-        row |= {f"k_stack_{scope}_{q}": value for q, value in deviations[scope].apply(*parts).items()}
-    for phase, sourced in {"usage_": place, "embodied_": made}.items():
-        if sourced is None:
-            continue
-        row[f"k_{phase}gwp_gco2eq_known"] = 1.0
-        for basis, scope in {"modelled": "modelled", "measured": "accelerator"}.items():
-            start = _Deviations(deviations[scope].below, deviations[scope].above)
-            per_wh = start.apply(sourced.quantity.scaled(1e-3))
-            row |= {f"k_{phase}gwp_gco2eq_{basis}_{q}": value for q, value in per_wh.items()}
+def row_of(form: Form, stack: Stack, phases: Mapping[str, Quantity | None], basis: int) -> dict[str, float]:
+    """All of `formulas.COEFFICIENT_COLUMNS`. `phases`: quantity of a phase per kWh of site energy, None unknown."""
+    if basis >= ACCELERATOR:
+        columns = dict.fromkeys(formulas.FEATURES, 0.0)
+        through: tuple[Quantity | Spread, ...] = _stacked(stack)[basis]
+    else:
+        columns = _text_columns(form.terms, form.assumed, basis) | _media_columns(form.terms, form, basis)
+        if basis & AUDIO:
+            columns["calls"] += form.terms["audio_second"] * form.assumed.audio_seconds
+        through = (form.errors[error_name(form, basis)], *_stacked(stack)[ACCELERATOR])
+    row = {f"k_{name}": columns[name] for name in formulas.FEATURES}
+    for name in formulas.MULTIPLIED:
+        per_kwh = phases[name] if name != "usage_energy_wh" else None
+        if name == "usage_energy_wh":
+            product = _product(through)
+        elif per_kwh is None:
+            product = Spread(math.nan, math.nan, math.nan)
+        else:
+            product = _product((*through, per_kwh.scaled(1e-3)))
+        row |= {f"m_{name}_{q}": value for q, value in zip(formulas.QUANTILES, product, strict=True)}
     return row
 
 
-def _stacked(stack: Stack) -> dict[str, tuple[Quantity, ...]]:
+def _stacked(stack: Stack) -> dict[int, tuple[Quantity, ...]]:
     """What multiplies an energy on its way to the meter, by where it was read."""
     return {
-        "modelled": (stack.host, stack.idle, stack.pue),
-        "accelerator": (stack.host, stack.idle, stack.pue),
-        "processor": (stack.processor, stack.idle, stack.pue),
-        "server": (stack.idle, stack.pue),
+        ACCELERATOR: (stack.host, stack.idle, stack.pue),
+        PROCESSOR: (stack.processor, stack.idle, stack.pue),
+        SERVER: (stack.idle, stack.pue),
     }
 
 
-def _assumed_columns(
-    subject: Subject, assumed: Mapping[str, Factor], reference: tuple[float, float]
-) -> dict[str, float]:
-    """What stands for an unknown fact, widened so that its product with the energy per unit has the right interval."""
-    out: dict[str, float] = {}
-    for name, factor in assumed.items():
-        stated = subject.diffusion.default_steps if subject.diffusion and name == "steps" else None
-        spread = Spread(0.5 * stated, stated, 2.0 * stated) if stated else Spread(factor.low, factor.value, factor.high)
-        grown = _Deviations(*reference).apply(spread)
-        if name == "frames" and subject.modality != "video":
-            grown = dict.fromkeys(formulas.QUANTILES, 1.0)
-        if name.endswith("tokens") and subject.diffusion:
-            grown = dict.fromkeys(formulas.QUANTILES, 0.0)
-        out |= {f"k_assumed_{name}_{q}": value for q, value in grown.items()}
-    return out
+def _product(factors: tuple[Quantity | Spread, ...]) -> Spread:
+    mid = math.prod(factor.mid for factor in factors)
+    if mid <= 0.0 or not all(factor.low > 0.0 for factor in factors):
+        return Spread(0.0, mid, math.prod(factor.high for factor in factors))
+    below = math.hypot(*(math.log(factor.mid / factor.low) for factor in factors))
+    above = math.hypot(*(math.log(factor.high / factor.mid) for factor in factors))
+    return Spread(mid * math.exp(-below), mid, mid * math.exp(above))

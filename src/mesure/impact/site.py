@@ -9,7 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from mesure.catalogue import current
-from mesure.impact.scenarios import quantile
+from mesure.impact.mixture import quantile
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:

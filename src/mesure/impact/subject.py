@@ -2,76 +2,135 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from mesure.catalogue import Factor, current
+from mesure.catalogue.table import factor_of
+from mesure.impact.constants import packaged
 from mesure.impact.deployment import BITS, Deployment, ModelCard
-from mesure.impact.diffusion import DiffusionModel
-from mesure.impact.roofline import TextModel, generic_geometry
+from mesure.impact.geometry import TextGeometry, generic_media, generic_text
 
 if TYPE_CHECKING:
     from mesure.catalogue import ModelFacts
 
-__all__ = ["Subject", "subject_of"]
+__all__ = ["MediaModel", "Subject", "TextModel", "modality_of", "subject_of"]
 
 #: Points of a log-uniform interval that stand for it, at equal weight.
 _POINTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 #: Above this size (1e9 parameters) a total without an active size is taken as that of a mixture.
 _DENSE_UP_TO = 60.0
-_GENERIC_EXPERTS = (64.0, 6.0)
-_GENERIC_CACHE = 2048.0
+_UNKNOWN_DENOISER_B = 4.0
+_NATIVE_8 = re.compile(r"[-_.]fp8\b|[-_.]fp8$|w8a8")
+_NATIVE_4 = re.compile(r"[-_.](awq|gptq|int4|q4|4bit|nvfp4)")
+_UNET = re.compile(r"u-?net|convolution")
+_TWO_STREAMS = re.compile(r"mm-?dit|dual|double.?stream")
+
+
+@dataclass(frozen=True, slots=True)
+class TextModel:
+    """Sizes in 1e9 parameters; `images` prepared by the host per request."""
+
+    active_b: float
+    total_b: float
+    geometry: TextGeometry
+    bits: float
+    mixture: bool
+    images: float
+
+
+@dataclass(frozen=True, slots=True)
+class MediaModel:
+    """A denoiser, in the parameters of `ModelCard`; `sized_only`: its geometry follows from its size."""
+
+    layers: float
+    hidden: float
+    layer_factor: float
+    patch_px: float
+    temporal_factor: float
+    passes: float
+    attention_factor: float
+    pass_tflop: float
+    text_encoder_params_b: float
+    two_streams: float
+    default_steps: float | None
+    sized_only: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`texts`: weighted text models (empty for diffusion). `estimated`: the size rests on estimates, not on a
-    publication."""
+    """`texts`: weighted text models, or `media`: weighted denoisers. `estimated`: the size rests on estimates."""
 
     name: str | None
     known: bool
     modality: str
     texts: tuple[tuple[float, TextModel], ...]
-    diffusion: DiffusionModel | None
+    media: tuple[tuple[float, MediaModel], ...]
     factors: tuple[Factor, ...]
     estimated: bool
 
 
 class _Reader:
-    """Parameters from the card first, then the catalogue; remembers which factors were read."""
+    """Parameters from the card first, then the tables; remembers which factors were read."""
 
-    def __init__(self, card: ModelCard | None, facts: ModelFacts | None) -> None:
-        self.card, self.facts = card, facts
+    def __init__(self, card: ModelCard | None, facts: ModelFacts | None, built: dict[str, Factor]) -> None:
+        self.card, self.facts, self.built = card, facts, built
         self.used: list[Factor] = []
 
     def get(self, parameter: str) -> float | None:
         stated = getattr(self.card, parameter, None) if self.card else None
         if stated is not None:
             return float(stated)
-        factor = self.facts.one(parameter) if self.facts else None
+        factor = self.built.get(parameter) or (self.facts.one(parameter) if self.facts else None)
         if factor is None:
             return None
         self.used.append(factor)
         return factor.value
 
 
+@cache
+def _architectures() -> dict[str, dict[str, Factor]]:
+    """Exact name, case folded -> parameters of a denoiser."""
+    out: dict[str, dict[str, Factor]] = {}
+    for row in packaged("architectures"):
+        for name in row["names"].split(";"):
+            out.setdefault(name.casefold(), {})[row["parameter"]] = factor_of(row)
+    return out
+
+
+def modality_of(card: ModelCard | None, facts: ModelFacts | None) -> str:
+    """text, embedding, image, video, speech to text or text to speech."""
+    said = ((card and card.modality) or (facts.modality if facts else None) or "text").casefold()
+    architecture = ((card and card.architecture) or "").casefold()
+    diffusion = re.search(r"diffus|u-?net|\bdit\b|mm-?dit|flow.?match", architecture) is not None
+    if "+" not in said and ("gen" in said or said.startswith("text-to-") or diffusion or said in ("image", "video")):
+        return "video" if "vid" in said or "t2v" in said else "image"
+    if re.search(r"embed|rerank|classif|understanding", said) or re.search(
+        r"embed|encoder(?!.?decoder)|rerank", architecture
+    ):
+        return "embedding"
+    if re.search(r"speech to text|transcri|asr", said):
+        return "speech to text"
+    return "text to speech" if re.search(r"text to speech|tts|synthesis", said) else "text"
+
+
 def subject_of(model: str, provider: str | None, card: ModelCard | None, deployment: Deployment) -> Subject:
-    """What is known of `model`; the flagged wide default when neither the catalogue nor a card knows its size."""
+    """What is known of `model`; the flagged wide default when neither a table nor a card knows its size."""
     facts: ModelFacts | None = current().find_model(model, provider)
-    modality = (card and card.modality) or (facts.modality if facts else None) or "text"
-    if card and card.architecture == "diffusion" and modality == "text":
-        modality = "image"
-    modality = {"image-gen": "image", "video-gen": "video", "image+text": "text"}.get(modality, modality)
-    read = _Reader(card, facts)
-    name = facts.id if facts else (model if card else None)
+    modality = modality_of(card, facts)
     stated = card is not None and (card.active_params_b or card.total_params_b) is not None
     if modality in ("image", "video"):
-        diffusion, known = _diffusion(read, modality)
-        return Subject(name, known, modality, (), diffusion, tuple(read.used), False)
+        return _denoiser(model, card, facts, modality)
+    read = _Reader(card, facts, {})
     sizes, estimated = _sizes(read, facts, stated=stated)
-    texts = tuple((weight, _text_model(active, total, read, deployment)) for weight, active, total in sizes)
+    texts = tuple(
+        (weight, _text_model(model, active, total, read, deployment, modality)) for weight, active, total in sizes
+    )
     known = stated or bool(facts and (facts.all("total_params_b") or facts.all("active_params_b")))
-    return Subject(name if known else None, known, modality, texts, None, tuple(dict.fromkeys(read.used)), estimated)
+    name = facts.id if facts else (model if card else None)
+    return Subject(name if known else None, known, modality, texts, (), tuple(dict.fromkeys(read.used)), estimated)
 
 
 def _sizes(read: _Reader, facts: ModelFacts | None, *, stated: bool) -> tuple[list[tuple[float, float, float]], bool]:
@@ -122,62 +181,65 @@ def _opinions(read: _Reader, facts: ModelFacts) -> list[tuple[float, float, floa
     return out
 
 
-def _text_model(active: float, total: float, read: _Reader, deployment: Deployment) -> TextModel:
-    mixture = total > 1.05 * active
-    layers, hidden = generic_geometry(active, total, mixture)
-    layers, hidden = read.get("layers") or layers, read.get("hidden") or hidden
-    experts, chosen = read.get("experts"), read.get("experts_per_token")
-    if mixture and not (experts and chosen):
-        experts, chosen = _GENERIC_EXPERTS
-    if deployment.precision and deployment.precision != "default":
-        bits = BITS[deployment.precision.casefold()]
-    else:
-        bits = read.get("weight_bits") or 16.0
-    return TextModel(
-        active,
-        total,
-        layers,
-        hidden,
-        read.get("kv_elements") or _GENERIC_CACHE,
-        min(read.get("full_layers") or layers, layers),
-        read.get("window_tokens") or 0.0,
-        (experts or 0.0) if mixture else 0.0,
-        (chosen or 0.0) if mixture else 0.0,
-        read.get("state_gb") or 0.0,
-        bits,
-    )
-
-
-def _diffusion(read: _Reader, modality: str) -> tuple[DiffusionModel, bool]:
-    constant = current().constant
+def _text_model(
+    model: str, active: float, total: float, read: _Reader, deployment: Deployment, modality: str
+) -> TextModel:
     card = read.card
-    denoiser = (
+    architecture = ((card and card.architecture) or "").casefold()
+    experts = read.get("experts")
+    named = re.search(r"moe|mixture|sparse", architecture) is not None
+    mixture = named or (experts or 0.0) > 1.0 or total > 1.3 * active
+    hybrid = re.search(r"hybrid|ssm|mamba|recurrent|rwkv", architecture) is not None
+    plain = generic_text(active, total, mixture=mixture, hybrid=hybrid)
+    layers = read.get("layers") or plain.layers
+    full = read.get("full_layers") or (layers if not hybrid else plain.full_layers)
+    chosen = read.get("experts_per_token")
+    if mixture and not (experts and chosen):
+        experts, chosen = plain.experts, plain.experts_per_token
+    geometry = TextGeometry(
+        layers,
+        read.get("hidden") or plain.hidden,
+        read.get("kv_elements") or plain.kv_elements,
+        min(full, layers),
+        read.get("window_tokens") or 0.0,
+        (experts or 1.0) if mixture else 1.0,
+        (chosen or 1.0) if mixture else 1.0,
+        read.get("state_gb") or plain.state_gb,
+    )
+    said = ((card and card.modality) or "").casefold()
+    images = 1.0 if modality == "text" and "image" in said else 8.0 if modality == "text" and "video" in said else 0.0
+    return TextModel(active, total if mixture else active, geometry, _bits(model, read, deployment), mixture, images)
+
+
+def _bits(model: str, read: _Reader, deployment: Deployment) -> float:
+    """Bits per weight: stated, else as published, else what the name of the weights ends on, else 16."""
+    if deployment.precision and deployment.precision != "default":
+        return BITS[deployment.precision.casefold()]
+    folded = model.casefold()
+    named = 8.0 if _NATIVE_8.search(folded) else 4.5 if _NATIVE_4.search(folded) else None
+    return named or read.get("weight_bits") or 16.0
+
+
+def _denoiser(model: str, card: ModelCard | None, facts: ModelFacts | None, modality: str) -> Subject:
+    built = _architectures().get(model.casefold()) or _architectures().get(facts.id.casefold() if facts else "") or {}
+    read = _Reader(card, facts, built)
+    size = (
         (card and (card.active_params_b or card.total_params_b))
         or read.get("denoiser_params_b")
         or read.get("total_params_b")
     )
-    pass_tflop = read.get("pass_tflop")
-    known = denoiser is not None or pass_tflop is not None
-    size = denoiser or 8.0
-    layers, hidden = generic_geometry(size, size, mixture=False)
-    temporal = read.get("temporal_factor") or (4.0 if modality == "video" else 1.0)
-    megapixels = constant("unknown-image", "megapixels")
-    frames = constant("unknown-image", "frames").value if modality == "video" else 1.0
-    layers, hidden = read.get("layers") or layers, read.get("hidden") or hidden
-    factor = read.get("layer_factor")
-    return (
-        DiffusionModel(
-            factor * layers * hidden**2 * 1e-9 if factor else size,
-            read.get("text_encoder_params_b") or 0.0,
-            layers,
-            hidden,
-            read.get("passes") or 2.0,
-            read.get("patch_px") or 16.0,
-            temporal,
-            pass_tflop,
-            read.get("attention_factor") or 1.0,
-            read.get("default_steps"),
-            (0.4 if modality == "video" else megapixels.value) * (1.0 + (frames - 1.0) / temporal),
-        ),
-        known,
+    known = size is not None or read.get("pass_tflop") is not None
+    name = facts.id if facts else (model if card or built else None)
+    described = f"{(card and card.architecture) or ''} {model}".casefold()
+    unet, two = bool(_UNET.search(described)), bool(_TWO_STREAMS.search(described))
+    plain = generic_media(size or _UNKNOWN_DENOISER_B, unet=unet, video=modality == "video", two_streams=two)
+    found = {parameter: read.get(parameter) for parameter in plain}
+    if found["pass_tflop"]:  # a convolutional denoiser: its count replaces layers and widths it does not have
+        plain |= {"layer_factor": 0.0, "layers": 25.0, "hidden": 1024.0, "temporal_factor": 1.0}
+        found |= {"layer_factor": 0.0}
+    sized_only = not (found["layers"] or found["pass_tflop"])
+    merged = {p: plain[p] if value is None else value for p, value in found.items()}
+    media = MediaModel(**merged, default_steps=read.get("default_steps"), sized_only=sized_only)
+    return Subject(
+        name if known else None, known, modality, (), ((1.0, media),), tuple(dict.fromkeys(read.used)), False
     )

@@ -1,0 +1,257 @@
+"""A model on what is known of its machines, as a linear form with its errors: no place in it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from mesure.catalogue import current
+from mesure.impact import physics
+from mesure.impact.constants import belief, constant_factors, residual
+from mesure.impact.diffusion import TERMS as MEDIA_TERMS
+from mesure.impact.mixture import NODES, Z90, Spread, mixed, quantile
+from mesure.impact.rows import Assumed, Form
+from mesure.impact.scenarios import Lengths, Scenario, media_scenarios, text_scenarios, used_factors
+from mesure.impact.subject import Subject, subject_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mesure.catalogue import Factor
+    from mesure.impact.deployment import Deployment, ModelCard
+
+__all__ = ["Modelled", "Reference", "assumed_input", "modelled"]
+
+#: A frame count, steps and sizes of images where nobody states them are those of the catalogue.
+_SHORT_ANSWER = 100.0
+_ENCODED_TOKENS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The request at which what is not linear is evaluated; None where it is not known."""
+
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+    width: float | None = None
+    height: float | None = None
+    frames: float | None = None
+    steps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Modelled:
+    """`power_w`: what one board draws on average while a request runs; `factors`: every figure this rests on."""
+
+    subject: Subject
+    form: Form
+    power_w: float
+    factors: tuple[Factor, ...]
+    scenarios: tuple[Scenario, ...]
+
+
+def assumed_input(kind: str, written: float) -> float:
+    """Tokens read that stand for an unknown count: short answers follow longer prompts."""
+    typical = belief(f"input_{kind}").value
+    if kind != "text":
+        return typical
+    return typical * (1.0 + _SHORT_ANSWER / max(written, 10.0)) ** belief("input_short").value
+
+
+def _log_spread(factor: Factor) -> float:
+    return math.log(factor.high / factor.low) / (2.0 * Z90)
+
+
+@lru_cache(maxsize=2048)
+def modelled(
+    model: str,
+    provider: str | None,
+    year: int | None,
+    deployment: Deployment,
+    card: ModelCard | None,
+    reference: Reference,
+    *,
+    local: bool,
+) -> Modelled:
+    """`year`: of the software, None where unknown. Raises `UnknownName`, `InvalidValue` for an accelerator."""
+    subject = subject_of(model, provider, card, deployment)
+    hardware = used_factors(deployment, year, local=local)
+    if subject.media:
+        return _of_media(subject, deployment, year, reference, hardware)
+    return _of_text(subject, deployment, year, reference, hardware, local=local)
+
+
+# Text
+
+
+def _of_text(
+    subject: Subject,
+    deployment: Deployment,
+    year: int | None,
+    reference: Reference,
+    hardware: tuple[Factor, ...],
+    *,
+    local: bool,
+) -> Modelled:
+    encoder = subject.modality == "embedding"
+    images = max(text.images for _, text in subject.texts)
+    kind = "video" if images > 1.0 else "image" if images else "text"
+    written = 0.0 if encoder else belief("output").value if reference.output_tokens is None else reference.output_tokens
+    read = assumed_input(kind, written) if reference.input_tokens is None else reference.input_tokens
+    if not read + written:
+        read, written = assumed_input(kind, belief("output").value), 0.0 if encoder else belief("output").value
+    lengths = Lengths(read, written)
+    scenarios = text_scenarios(subject.texts, deployment, year, lengths, local=local, encoder=encoder)
+    counts = physics.feature_counts(read, 0.0, written)
+    values = [physics.total(scenario.energy_wh, counts) for scenario in scenarios]
+    terms, counted = _text_form(scenarios, values)
+    reads = _nodes(assumed_input(kind, written), _log_spread(belief(f"input_{kind}")))
+    writes = [(0.0, 1.0)] if encoder else _nodes(belief("output").value, _log_spread(belief("output")))
+    form_at = _at(terms)
+    assumed = assumed_input(kind, written)
+    half = belief("output").value
+    errors = {
+        "counted": _relative(counted, counted.mid),
+        "input": _relative(_unknown(scenarios, reads, [(written, 1.0)]), form_at(assumed, written)),
+        "assumed": _relative(_unknown(scenarios, reads, writes), form_at(assumed, 0.0 if encoder else half)),
+    }
+    audio, audio_factors = _audio(terms, subject.modality)
+    all_terms = dict.fromkeys(MEDIA_TERMS, 0.0) | terms | {"audio_second": audio.mid}
+    if audio.mid:
+        errors = {name: _widened(spread, audio) for name, spread in errors.items()}
+    seconds = current().constant("unknown-audio", "seconds")
+    form = Form(all_terms, errors, _assumed(subject, assumed, 0.0 if encoder else half, None), 0.0)
+    power = quantile(
+        [
+            (value * 3600.0 / max(physics.total(s.seconds, counts) * s.boards, 1e-12), s.weight)
+            for s, value in zip(scenarios, values, strict=True)
+        ],
+        0.5,
+    )
+    factors = (*subject.factors, *hardware, *constant_factors("text"), *_residuals(scenarios, encoder), *audio_factors)
+    used = (*factors, seconds) if audio.mid else factors
+    return Modelled(subject, form, power, tuple(dict.fromkeys(used)), tuple(scenarios))
+
+
+def _text_form(scenarios: Sequence[Scenario], values: Sequence[float]) -> tuple[dict[str, float], Spread]:
+    """(Wh per unit of each term, spread of the reference request): the mean shape of the scenarios, at their centre."""
+    spread = mixed([(s.weight, value, s.spread) for s, value in zip(scenarios, values, strict=True)])
+    whole = sum(s.weight for s in scenarios)
+    shape = {
+        term: sum(s.weight * s.energy_wh[term] / value for s, value in zip(scenarios, values, strict=True)) / whole
+        for term in physics.TEXT_TERMS
+    }
+    return {term: spread.mid * share for term, share in shape.items()}, spread
+
+
+def _at(terms: dict[str, float]):  # type: ignore[no-untyped-def]
+    return lambda read, written: float(physics.total(terms, physics.feature_counts(read, 0.0, written)))
+
+
+def _nodes(centre: float, spread: float) -> list[tuple[float, float]]:
+    return [(centre * math.exp(z * spread), weight) for z, weight in NODES]
+
+
+def _unknown(
+    scenarios: Sequence[Scenario], reads: Sequence[tuple[float, float]], writes: Sequence[tuple[float, float]]
+) -> Spread:
+    """Of a request whose lengths are distributions, each scenario kept linear."""
+    counts = [
+        (physics.feature_counts(read, 0.0, written), of_read * of_written)
+        for read, of_read in reads
+        for written, of_written in writes
+    ]
+    return mixed(
+        [(s.weight * share, physics.total(s.energy_wh, count), s.spread) for s in scenarios for count, share in counts]
+    )
+
+
+def _relative(spread: Spread, to: float) -> Spread:
+    return Spread(*(value / to for value in spread))
+
+
+def _widened(spread: Spread, by: Spread) -> Spread:
+    """An error widened by an independent one."""
+    below = math.hypot(math.log(spread.mid / spread.low), math.log(by.mid / by.low))
+    above = math.hypot(math.log(spread.high / spread.mid), math.log(by.high / by.mid))
+    return Spread(spread.mid * math.exp(-below), spread.mid, spread.mid * math.exp(above))
+
+
+def _residuals(scenarios: Sequence[Scenario], encoder: bool) -> tuple[Factor, ...]:
+    del scenarios
+    return (residual("encoder"),) if encoder else ()
+
+
+def _assumed(subject: Subject, read: float, written: float, steps: float | None) -> Assumed:
+    constant = current().constant
+    image = {name: constant("unknown-image", name).value for name in ("megapixels", "steps", "frames")}
+    video = subject.modality == "video"
+    return Assumed(
+        0.0 if subject.media else read,
+        0.0 if subject.media else written,
+        0.4 if video else image["megapixels"],
+        steps or image["steps"],
+        image["frames"] if video else 1.0,
+        constant("unknown-audio", "seconds").value,
+    )
+
+
+def _audio(terms: dict[str, float], modality: str) -> tuple[Spread, tuple[Factor, ...]]:
+    """A second of speech as tokens: frames encoded and text written, or audio tokens made."""
+    if modality not in ("speech to text", "text to speech"):
+        return Spread(0.0, 0.0, 0.0), ()
+    constant = current().constant
+    made = constant("speech", "audio_tokens" if modality == "text to speech" else "text_tokens")
+    frames = constant("speech", "encoder_tokens")
+    heard = frames.value if modality == "speech to text" else 0.0
+    low, mid, high = (heard * terms["fresh"] + tokens * terms["output"] for tokens in (made.low, made.value, made.high))
+    return Spread(low, mid, high), (made, frames) if heard else (made,)
+
+
+# Images and videos
+
+
+def _of_media(
+    subject: Subject, deployment: Deployment, year: int | None, reference: Reference, hardware: tuple[Factor, ...]
+) -> Modelled:
+    media = subject.media[0][1]
+    assumed = _assumed(subject, 0.0, 0.0, media.default_steps)
+    side = math.sqrt(assumed.megapixels * 1e6)
+    settings = (
+        reference.width or side,
+        reference.height or side,
+        reference.frames or assumed.frames,
+        reference.steps or assumed.steps,
+    )
+    scenarios = media_scenarios(subject.media, deployment, year, settings)
+    latent = 1.0 / media.temporal_factor
+    volume = settings[0] * settings[1] * 1e-6 * (1.0 + (settings[2] - 1.0) * latent)
+    counts = dict(zip(MEDIA_TERMS, (1.0, volume, settings[3], settings[3] * volume, settings[3] * volume**2), strict=True))
+    values = [sum(s.energy_wh[term] * count for term, count in counts.items()) for s in scenarios]
+    counted = mixed([(s.weight, value, s.spread) for s, value in zip(scenarios, values, strict=True)])
+    whole = sum(s.weight for s in scenarios)
+    terms = {
+        term: counted.mid * sum(s.weight * s.energy_wh[term] / v for s, v in zip(scenarios, values, strict=True)) / whole
+        for term in MEDIA_TERMS
+    }
+    constant = current().constant
+    unknown = [constant("unknown-image", name) for name in ("megapixels", "steps")]
+    if not subject.known:
+        unknown.append(constant("unknown-model", "active_params_b"))
+    spread = _relative(counted, counted.mid)
+    if not subject.known:
+        spread = _widened(spread, Spread(1.0 / 6.0, 1.0, 6.0))
+    wider = spread
+    for factor in unknown[:2]:
+        wider = _widened(wider, Spread(factor.low, factor.value, factor.high))
+    form = Form(
+        dict.fromkeys((*physics.TEXT_TERMS, "audio_second"), 0.0) | terms,
+        {"counted": spread, "input": spread, "assumed": wider},
+        assumed,
+        latent,
+    )
+    power = quantile([(s.machine.power_w, s.weight) for s in scenarios], 0.5)
+    factors = (*subject.factors, *hardware, *constant_factors("diffusion"))
+    return Modelled(subject, form, power, tuple(dict.fromkeys(factors)), tuple(scenarios))
