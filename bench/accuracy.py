@@ -1,6 +1,6 @@
 """How far the estimator is from measurements it has not seen, beside EcoLogits on the same rows.
 
-    make bench-accuracy          # prints tables, writes docs/accuracy.md, ends with one line of JSON
+make bench-accuracy          # prints tables, writes docs/accuracy.md, ends with one line of JSON
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
+
 from ecologits_rows import version as peer_version
 from ecologits_rows import wh_of
 from fit_estimator import BANDS
 from goals import goals_table
 from leave_out import Estimates, Knowledge, LeftOut
-
 from mesure import METHOD_VERSION
 
 Array = Any
 HERE = Path(__file__).resolve().parent
 DOCUMENT = HERE.parent / "docs" / "accuracy.md"
 _SERVING_LOAD = 29.0  # a nominal load of 32 is reached as 29 to 32
-_HEAD = "| rows | n | median | P90 | bias | 90 % interval covers | families resampled, 5-95 % | width |\n|" + " --- |" * 8
+_HEAD = (
+    "| rows | n | median | P90 | bias | 90 % interval covers | families resampled, 5-95 % | width |\n|" + " --- |" * 8
+)
 
 
 class Score:
@@ -55,8 +57,8 @@ class Score:
     def line(self, name: str) -> str:
         low, high = (f"{100.0 * share:.0f}" for share in self.resampled)
         return (
-            f"| {name} | {self.n} | x{self.median:.3f} | x{self.p90:.2f} | {self.bias:+.2f} | {100.0 * self.cover:.0f} % | "
-            f"{low}-{high} % | x{self.width:.1f} |"
+            f"| {name} | {self.n} | x{self.median:.3f} | x{self.p90:.2f} | {self.bias:+.2f} | "
+            f"{100.0 * self.cover:.0f} % | {low}-{high} % | x{self.width:.1f} |"
         )
 
     def json(self) -> dict[str, float]:
@@ -80,7 +82,9 @@ class View:
         return self.data.consistent
 
     def table(self, groups: Mapping[str, Array]) -> str:
-        lines = [self.score(mask).line(name) for name, mask in groups.items() if (mask & self.data.consistent).sum() > 1]
+        lines = [
+            self.score(mask).line(name) for name, mask in groups.items() if (mask & self.data.consistent).sum() > 1
+        ]
         return "\n".join((_HEAD, *lines))
 
 
@@ -176,7 +180,9 @@ def document(views: Mapping[str, View], goals: str, peers: str) -> str:
     text, media = views["text, family"].data, views["media, family"].data
     groups, alone = text_groups(text), media_groups(media)
     few = dict(list(groups.items())[:5])
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}"
+    )
     head = (
         f"# Accuracy\n\nWritten by `make bench-accuracy` on {datetime.now(UTC):%Y-%m-%d}, method `{METHOD_VERSION}`, "
         f"EcoLogits {peer_version()}. Figures do not depend on the machine ({machine}).\n\n"
@@ -196,13 +202,18 @@ def document(views: Mapping[str, View], goals: str, peers: str) -> str:
         for told, suffix in {"nothing of the machines": "", "the software's year": "year"}.items():
             view = views[f"api, {key}" + (f", {suffix}" if suffix else "")]
             blocks.append(f"### API view, {name}; known: {told}\n\n{view.table(api_groups(text))}")
-    for key in ("task", "gpu", "source"):
-        blocks.append(f"### Text, a whole {key} left out; known: all\n\n{views[f'text, {key}, stated'].table(few)}")
+    blocks += [
+        f"### Text, a whole {key} left out; known: all\n\n{views[f'text, {key}, stated'].table(few)}"
+        for key in ("task", "gpu", "source")
+    ]
     for key, name in (("family", "a whole family left out"), ("model", "a model left out")):
         shown = alone if key == "family" else dict(list(alone.items())[:2])
         blocks.append(f"### Images and videos, {name}; settings known\n\n{views[f'media, {key}'].table(shown)}")
-        for told, suffix in {"settings known, model by its size alone": "media, {}, sizes", "API view": "media api, {}",
-                             "API view, model by its size alone": "media api, {}, sizes"}.items():
+        for told, suffix in {
+            "settings known, model by its size alone": "media, {}, sizes",
+            "API view": "media api, {}",
+            "API view, model by its size alone": "media api, {}, sizes",
+        }.items():
             view = views[suffix.format(key)]
             blocks.append(f"### Images and videos, {name}; {told}\n\n{view.table(dict(list(alone.items())[:2]))}")
     seen = _section(
@@ -219,8 +230,11 @@ def main() -> None:
     views, text, media = measured_views()
     goals, results = goals_table(views, text_groups(text.data), api_groups(text.data), media_groups(media.data))
     batch = text.data.batch
-    compared = {"self-host (batch > 1)": batch > 1, "serving, load of 32 and more": api_groups(text.data)["load of 32 and more"],
-                "batch 1": batch <= 1}
+    compared = {
+        "self-host (batch > 1)": batch > 1,
+        "serving, load of 32 and more": api_groups(text.data)["load of 32 and more"],
+        "batch 1": batch <= 1,
+    }
     peers, theirs = peer_table(views["text, family"], compared)
     peers = "## Beside EcoLogits\n\n" + (HERE / "accuracy_peer.md").read_text(encoding="utf-8").strip() + "\n\n" + peers
     written = document(views, goals, peers)

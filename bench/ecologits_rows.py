@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version as package_version
 
 from ecologits.impacts.llm import compute_llm_impacts_dag
+
 from groundtruth import Row
 
 __all__ = ["version", "wh_of"]

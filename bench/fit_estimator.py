@@ -25,8 +25,8 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from groundtruth import INCONSISTENT, Row, data_folder, rows
 
+from groundtruth import INCONSISTENT, Row, data_folder, rows
 from mesure.impact import diffusion, physics
 from mesure.impact.constants import Constants, constants
 from mesure.impact.hardware import machines
@@ -74,9 +74,7 @@ def _setting(row: Row) -> Any:
     n = stated.n_gpus or 1
     if row.media:
         return media_setting(subject.media[0][1], machine, n, row.batch)
-    [software, *_] = engines(
-        stated.framework, own=machine.own, chip_year=machine.year, batch=row.batch, year=row.year
-    )
+    [software, *_] = engines(stated.framework, own=machine.own, chip_year=machine.year, batch=row.batch, year=row.year)
     return text_setting(subject.texts[0][1], machine, n, row.batch, software)
 
 
@@ -185,8 +183,8 @@ def _point_90(a: Array, w: Array) -> float:
 
 
 def spreads(data: Measured, residuals: Array, without: Array | None = None) -> dict[str, float]:
-    """Standard deviation of log error by regime: the 90 % point of |residual|, models weighing alike, shrunk towards the
-    pooled one by four pseudo-models, inflated, over 1.645."""
+    """Standard deviation of log error by regime: the 90 % point of |residual|, models weighing alike, shrunk towards
+    the pooled one by four pseudo-models, inflated, over 1.645."""
     keep = data.consistent if without is None else data.consistent & ~without
     a, models = np.abs(residuals), data.key("model")
     pooled, out = _point_90(a[keep], data.weight[keep]), {}
@@ -221,8 +219,8 @@ def refitted() -> list[dict[str, str]]:
     digest = hashlib.sha256((data_folder() / "groundtruth" / "inference_measured.csv").read_bytes()).hexdigest()[:12]
     now = datetime.now(UTC)
     source = (
-        f"Mesure, fitted {now:%Y-%m-%d} on {sum(d.consistent.sum() for d in measured.values())} rows of ML.ENERGY v1-v3 "
-        f"(Chung et al. 2025), TokenPowerBench and benchlab; data {digest}"
+        f"Mesure, fitted {now:%Y-%m-%d} on {sum(d.consistent.sum() for d in measured.values())} rows of "
+        f"ML.ENERGY v1-v3 (Chung et al. 2025), TokenPowerBench and benchlab; data {digest}"
     )
     found: dict[tuple[str, str], tuple[float, float, float]] = {}
     for kind, data in measured.items():

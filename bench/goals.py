@@ -7,9 +7,8 @@ from typing import Any
 
 __all__ = ["goals_table"]
 
-_HEAD = (
-    "| view | goal: median / P90 | left out | measured | reached? | 90 % interval: covers, width |\n| --- | --- | --- | --- | --- | --- |"
-)
+_HEAD = "| view | goal: median / P90 | left out | measured | reached? | 90 % interval: covers, width |\n"
+    "| --- | --- | --- | --- | --- | --- |"
 
 
 def _said(score: Any, median: float, p90: float) -> str:
@@ -34,7 +33,9 @@ def goals_table(
             asked.append((f"self-host, mixtures{told}", 1.25, 1.9, key, f"text, {key}{suffix}", moe))
         asked.append(("batch 1, local", 1.12, 1.4, key, f"text, {key}", one))
         for told, suffix in (("", ""), (", year known", ", year"), (", year and input known", ", stated")):
-            asked.append((f"API, serving-like (load of 32 and more){told}", 1.40, 3.0, key, f"api, {key}{suffix}", serving))
+            asked.append(
+                (f"API, serving-like (load of 32 and more){told}", 1.40, 3.0, key, f"api, {key}{suffix}", serving)
+            )
     for key in ("family", "model"):
         for told, suffix in (("", ""), (", size alone", ", sizes")):
             asked.append((f"image, settings known{told}", 1.18, 1.45, key, f"media, {key}{suffix}", media["images"]))
@@ -44,8 +45,8 @@ def goals_table(
     for name, median, p90, key, view, mask in asked:
         score = views[view].score(mask)
         lines.append(
-            f"| {name} | {median:.2f} / {p90:.2f} | {key} | {score.median:.3f} / {score.p90:.2f} | {_said(score, median, p90)} | "
-            f"{100.0 * score.cover:.0f} %, x{score.width:.1f} |"
+            f"| {name} | {median:.2f} / {p90:.2f} | {key} | {score.median:.3f} / {score.p90:.2f} | "
+            f"{_said(score, median, p90)} | {100.0 * score.cover:.0f} %, x{score.width:.1f} |"
         )
         found[f"{name}; {key} left out"] = score.json() | {"reached": _said(score, median, p90).startswith("**")}
     return "## Goals\n\n" + "\n".join(lines), found

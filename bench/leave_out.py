@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-from fit_estimator import GROUPS, Measured, folds, spreads, two_out
 
+from fit_estimator import GROUPS, Measured, folds, spreads, two_out
 from mesure import estimate
 from mesure.impact import coefficients as resolved
 from mesure.impact import constants as held

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import mesure
 from mesure.errors import InvalidValue, UnknownName
-from mesure.impact import Deployment, Impacts, ModelCard, estimate, explain, impacts_of, resolve
+from mesure.impact import Deployment, Impacts, ModelCard, estimate, explain, formulas, impacts_of, resolve
 from mesure.quantity import Quantity, Status
 from mesure.record import UsageEvent
 
@@ -95,11 +95,11 @@ def test_an_unknown_model_is_a_flagged_wide_default_with_names_to_propose() -> N
 
 
 def test_unknown_tokens_are_a_labelled_assumption_never_zero() -> None:
-    counted = estimate("qwen3-8b", input_tokens=300, output_tokens=300, zone="FRA", deployment=H100)
+    counted = estimate("qwen3-8b", input_tokens=210, output_tokens=300, zone="FRA", deployment=H100)
     unknown = estimate("qwen3-8b", zone="FRA", deployment=H100)
     assert {"input_tokens_assumed", "output_tokens_assumed"} <= set(unknown.warnings)
     assert unknown.status is Status.DEFAULT
-    assert unknown.energy_wh.mid == pytest.approx(counted.energy_wh.mid, rel=0.01)
+    assert unknown.energy_wh.mid == pytest.approx(counted.energy_wh.mid, rel=0.2)
     assert width(unknown.energy_wh) > 3 * width(counted.energy_wh)
     assert unknown.parts["output_tokens"].status is Status.DEFAULT
     nothing = estimate("qwen3-8b", input_tokens=0, output_tokens=0, zone="FRA", deployment=H100)
@@ -160,7 +160,7 @@ def test_what_is_stated_narrows_the_interval() -> None:
     ]
     widths = [width(one.parts["accelerator_energy_wh"]) for one in seen]
     assert widths[0] > max(widths[1:])
-    assert widths[-1] < 0.5 * min(widths[:-1])
+    assert widths[-1] < 0.7 * min(widths[:-1])
     assert "load_unknown" in seen[1].warnings
     assert not {"load_unknown", "hardware_unknown"} & set(seen[-1].warnings)
 
@@ -293,7 +293,7 @@ def test_resolve_is_cached_and_never_raises_for_a_model() -> None:
     with pytest.raises(UnknownName):
         resolve("gpt-4o", deployment=Deployment(gpu="H1000"))
     with pytest.raises(InvalidValue, match="publishes no"):
-        resolve("gpt-4o", deployment=Deployment(gpu="tpu-v5e"))
+        resolve("gpt-4o", deployment=Deployment(gpu="maia-100"))
 
 
 def test_empty_settings_are_unstated() -> None:
@@ -352,7 +352,7 @@ def test_explain_shows_every_quantity_and_its_factors(found: Impacts) -> None:
     assert [root.name for root in explained.roots] == list(QUANTITIES)
     for root in explained.roots:
         assert root.quantity == getattr(found, root.name)
-    if not found.columns["e_measured"]:
+    if found.basis < formulas.ACCELERATOR:
         assert set(found.coefficients.factors) <= set(explained.factors())
     for factor in explained.factors():
         assert factor.source
@@ -394,4 +394,69 @@ def test_every_source_named_by_a_quantity_is_in_its_explanation(scope: Any) -> N
 
 def test_assumptions_appear_in_the_explanation() -> None:
     ids = {factor.id for factor in explain(estimate("gpt-4o")).factors()}
-    assert {"stack.unknown-tokens.input.2023", "stack.unknown-tokens.output.2023"} <= ids
+    assert {"fit.belief.input_text", "fit.belief.output"} <= ids
+
+
+# As a scorer calls it
+
+
+@pytest.mark.parametrize("read", [None, 0, 200])
+@pytest.mark.parametrize("architecture", ["dense", "Dense", "MoE", "diffusion", "something else"])
+def test_an_unlisted_model_on_stated_machines(read: int | None, architecture: str) -> None:
+    card = ModelCard(total_params_b=8, active_params_b=8, architecture=architecture, modality="text")
+    machines = Deployment(gpu="H100", n_gpus=1, precision="bf16", batch=63.7, framework="vLLM")
+    found = estimate("some/unknown-model", input_tokens=read, output_tokens=300, card=card, deployment=machines)
+    energy = found.parts["accelerator_energy_wh"]
+    assert 0.0 < energy.low < energy.mid < energy.high < 10.0
+    assert found.known
+
+
+@pytest.mark.parametrize("modality", ["image-gen", "video-gen", "image", "text-to-image"])
+def test_an_unlisted_denoiser(modality: str) -> None:
+    card = ModelCard(active_params_b=5, total_params_b=10, architecture="diffusion", modality=modality)
+    size = {"width": 832, "height": 480, "steps": 30, "frames": 49 if "video" in modality else 1}
+    found = estimate(
+        "some/unknown-denoiser", images=1, card=card, deployment=Deployment(gpu="B200", n_gpus=2, batch=1), **size
+    )
+    energy = found.parts["accelerator_energy_wh"]
+    assert 0.01 < energy.low < energy.mid < energy.high
+    assert estimate("some/unknown-denoiser", card=card, **size).parts["accelerator_energy_wh"].mid > 0.01
+
+
+def test_geometry_comes_from_the_card_then_from_the_exact_name_then_from_the_size() -> None:
+    def energy(name: str, **facts: Any) -> float:
+        card = ModelCard(total_params_b=8, active_params_b=8, **facts)
+        return estimate(name, input_tokens=20_000, output_tokens=200, card=card, deployment=H100).energy_wh.mid
+
+    listed, unlisted = energy("meta-llama/Llama-3.1-8B-Instruct"), energy("meta-llama/Llama-3.1-8B-Instruct-")
+    assert listed != unlisted
+    assert energy("meta-llama/Llama-3.1-8B-Instruct", kv_elements=20_000) > 1.2 * listed
+    assert energy("never-heard-of", layers=32, hidden=4096, kv_elements=2048) == pytest.approx(listed, rel=1e-6)
+
+
+def test_the_software_of_a_year_is_told_by_the_date_or_the_version() -> None:
+    def energy(framework: str, at: date | None = None) -> float:
+        machines = Deployment(gpu="H100", n_gpus=1, batch=64, framework=framework)
+        found = estimate("llama-3.1-8b", input_tokens=200, output_tokens=300, deployment=machines, at=at)
+        return found.parts["accelerator_energy_wh"].mid
+
+    assert (
+        energy("vLLM", date(2024, 9, 1)) == energy("vLLM 0.5") > energy("vLLM 0.11") == energy("vLLM", date(2025, 9, 1))
+    )
+    assert energy("vLLM 0.5") > energy("vLLM") > energy("vLLM 0.11")
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "claude-sonnet-4-5", "gemini-2.5-flash", "mistral-large-latest"])
+def test_intervals_of_closed_models_stay_usable(model: str) -> None:
+    found = estimate(model, input_tokens=300, output_tokens=300).energy_wh
+    assert 4.0 < width(found) < 40.0
+    assert 0.005 < found.mid < 5.0
+
+
+def test_a_listed_request_is_evaluated_at_its_own_lengths() -> None:
+    """The bulk form is made at a typical request; one estimate, at its own: they part for long contexts alone."""
+    bulk = resolve("gemma-3-27b", deployment=Deployment(gpu="H100", n_gpus=2, batch=32))
+    for read, near in ((210, 0.02), (100_000, 1.0)):
+        facts = {"input_tokens": read, "output_tokens": 300}
+        one = estimate("gemma-3-27b", **facts, deployment=Deployment(gpu="H100", n_gpus=2, batch=32))
+        assert bulk.impacts(**facts).energy_wh.mid == pytest.approx(one.energy_wh.mid, rel=near)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mesure import METHOD_VERSION
-from mesure.impact import constants as fit
+from mesure.catalogue import Factor
 from mesure.impact import estimate, resolve
+from mesure.impact.constants import constant_factors, residual
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method.md"
 
@@ -28,10 +29,7 @@ def test_every_warning_is_explained() -> None:
         assert f"`{code}`" in text, f"docs/method.md does not explain {code}"
 
 
-@pytest.mark.parametrize(
-    "constant",
-    [fit.WEIGHT_READ, fit.EXPERT_READ, fit.CACHE_READ, fit.COMPUTE, fit.POWER_MEMORY, fit.POWER_COMPUTE, fit.POWER_CAP],
-)
-def test_the_constants_it_prints_are_those_used(constant: object) -> None:
-    value = f"{getattr(constant, 'value', None):.3f}"
-    assert re.search(rf"\b{re.escape(value)}\b", METHOD.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("factor", [*constant_factors("text"), *constant_factors("diffusion"), residual("dense-33")])
+def test_the_constants_it_prints_are_those_used(factor: Factor) -> None:
+    name = factor.id.rsplit(".", 1)[-1]
+    assert re.search(rf"`{name}` \| {re.escape(f'{factor.value:.4g}')} ", METHOD.read_text(encoding="utf-8")), name

@@ -106,4 +106,3 @@ def residual(name: str) -> Factor:
 def rows_seen(accelerator: str) -> bool:
     """Whether the fit has rows of this accelerator."""
     return ("seen", accelerator) in _factors()
-

@@ -56,9 +56,7 @@ def _seconds(
     s: MediaSetting, k: Constants, width: Number, height: Number, frames: Number, steps: Number
 ) -> tuple[Number, Number, Number, Number, Number]:
     """(products, host, exchanges, decoder and text encoder, joint length) of one batch, seconds of all boards."""
-    rate = (
-        s.rate_tflops * k.diffusion_blackwell**s.blackwell * k.diffusion_ampere**s.ampere * k.diffusion_rate
-    )
+    rate = s.rate_tflops * k.diffusion_blackwell**s.blackwell * k.diffusion_ampere**s.ampere * k.diffusion_rate
     tokens = _tokens(s, k, width, height, frames)
     linear = 2e-3 * s.linear_g * tokens
     attention = 4e-12 * s.layers * s.hidden * tokens * tokens * s.attention_factor

@@ -133,7 +133,9 @@ def _pick(impacts: Impacts, *prefixes: str) -> tuple[Factor, ...]:
 def _energy(impacts: Impacts) -> Node:
     parts = impacts.parts
     children = (
-        _measured_from(impacts) if impacts.basis >= formulas.ACCELERATOR else (_accelerators(impacts), _host_share(impacts))
+        _measured_from(impacts)
+        if impacts.basis >= formulas.ACCELERATOR
+        else (_accelerators(impacts), _host_share(impacts))
     )
     above = (
         Node("idle_reserve", "machines kept ready / in use", parts["idle_reserve"], _idle(impacts)),
@@ -190,7 +192,10 @@ def _accelerators(impacts: Impacts) -> Node:
         "accelerator_energy_wh",
         "sum of terms x what the call carries (roofline: memory, products, exchanges, host, power)",
         impacts.parts["accelerator_energy_wh"],
-        (*_pick(impacts, "models", "architectures.", "accelerators.", "hardware.", "fit.", *_SIZES), *_assumptions(impacts)),
+        (
+            *_pick(impacts, "models", "architectures.", "accelerators.", "hardware.", "fit.", *_SIZES),
+            *_assumptions(impacts),
+        ),
         (*counts, *terms),
     )
 

@@ -6,10 +6,10 @@ measured. A deployment gives, for each basis, one row of coefficients (`COEFFICI
     (sum of feature x k_feature + measured Wh) x m_quantity
 
 with one `m_` for each quantity, phase and quantile (5, 50, 95 %): only + - x. What is linear adds up: the sum of events
-of one deployment and basis is that of their features, so that totals need one pass and no join (`totals`).
+of one deployment and basis is that of their features, so that totals need one pass and no join.
 
-Energy at the accelerators of one call with F fresh, C cached, I = F + C input and O output tokens, n calls, p megapixels,
-g frames after the first, S steps, A seconds of audio:
+Energy at the accelerators of n calls with F fresh, C cached, I = F + C input and O output tokens, p megapixels, g frames
+after the first, S steps, A seconds of audio:
 
     n request + F fresh + C cached + O output + O (I + O/2) context + F (F + 2 C) prefill
     + images [image + V image_volume + S (image_step + V step_volume + V^2 step_volume_volume)] + A audio_second
@@ -35,11 +35,15 @@ __all__ = [
     "PARTS",
     "QUANTILES",
     "QUANTITIES",
+    "SUMMED",
+    "SUMMED_TEXT",
     "accelerator_energy_wh",
     "basis_of",
     "event_columns",
     "impacts",
+    "known",
     "multipliers",
+    "with_event_columns",
     "with_impacts",
 ]
 
@@ -91,14 +95,18 @@ _WRITES_TEXT = ("chat", "completion", "translation", "classification", "other")
 _READS_TEXT = (*_WRITES_TEXT, "embeddings", "rerank")
 _MAKES_IMAGES = ("image", "video")
 _AUDIO = ("speech", "transcription")
+#: Operations that make something else than text.
+MEDIA_OPERATIONS = (*_MAKES_IMAGES, *_AUDIO)
+TOKENS_UNKNOWN = INPUT | OUTPUT
 _WH_PER_J = 1.0 / 3600.0
 
 
-def event_columns(facts: Mapping[str, Any], engine: Engine = SCALAR) -> dict[str, Any]:
+def event_columns(facts: Mapping[str, Any], engine: Engine = SCALAR, *, media: bool = True) -> dict[str, Any]:
     """`EVENT_COLUMNS` of an event (or of columns of many), from its `FACTS`. Features of unknown facts are what a
     coefficient multiplies: 0 for a count, 1 for a factor.
 
-    Unknown facts are None, NaN or NULL according to the engine. Raises nothing: domains were checked by the record.
+    Unknown facts are None, NaN or NULL according to the engine. `media` False where no event has images, videos or
+    audio: their features, all 0, are left out. Raises nothing: domains were checked by the record.
     """
     where, number = engine.where, engine.number
     http, calls = number(facts["http_status"]), number(facts["calls_count"])
@@ -108,9 +116,9 @@ def event_columns(facts: Mapping[str, Any], engine: Engine = SCALAR) -> dict[str
     basis, columns = _text(facts, engine, served, calls, per_call)
     if engine is SCALAR and _text_only(facts):
         columns |= _NO_MEDIA
-    else:
-        media_basis, media = _media(facts, engine, served, calls)
-        basis, columns = basis + media_basis, columns | media
+    elif media:
+        media_basis, of_media = _media(facts, engine, served, calls)
+        basis, columns = basis + media_basis, columns | of_media
     measured_basis, measured = _measured(facts, engine)
     return {"basis": where(measured_basis > 0, measured_basis, basis), **columns, **measured}
 
@@ -245,13 +253,19 @@ def known(value: float) -> bool:
     return not math.isnan(value)
 
 
-def with_event_columns(frame: Any) -> Any:
-    """A Narwhals frame of events (`FACTS`), plus their `EVENT_COLUMNS`."""
+def with_event_columns(frame: Any, *, media: bool = True) -> Any:
+    """A Narwhals frame of events (`FACTS`), plus their `EVENT_COLUMNS` (those of text alone without `media`)."""
     import narwhals as nw
 
     from mesure.impact.engines import narwhals_engine
 
-    return frame.with_columns(**event_columns({name: nw.col(name) for name in FACTS}, narwhals_engine()))
+    facts = {name: nw.col(name) for name in FACTS}
+    return frame.with_columns(**event_columns(facts, narwhals_engine(), media=media))
+
+
+#: Columns a sum needs: `x_` of every feature, and what was measured.
+SUMMED = tuple(f"x_{name}" for name in (*FEATURES, *_MEASURED))
+SUMMED_TEXT = tuple(f"x_{name}" for name in (*TEXT_FEATURES, *_MEASURED))
 
 
 def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS) -> Any:

@@ -11,14 +11,14 @@ from mesure.catalogue.table import factor_of
 from mesure.errors import InvalidValue, UnknownName
 from mesure.impact.constants import packaged, residual, rows_seen
 
-__all__ = ["Machine", "accelerator_id", "machines", "machine_spread", "on_processor"]
+__all__ = ["Machine", "accelerator_id", "machine_spread", "machines", "on_processor"]
 
 #: Words that say nothing about which accelerator it is.
 _NOISE = re.compile(
     r"nvidia|tesla|geforce|quadro|radeon|amd|instinct|intel|google|apple|cloud|aws|habana|tensor-?core|gpu|oam|hgx|dgx"
     r"|hbm\d?e?|chip|accelerator|graphics|[\s_\-()/,®™]+"
 )
-_MEMORY = re.compile(r"\d+gi?b")
+_MEMORY = re.compile(r"(?<![a-z0-9])(\d+)\s*gi?b")
 _FORM = re.compile(r"sxm\d?|nvl\d*|pcie?")
 #: Squeezed name -> id, where the catalogue's own names do not give it.
 _SPELLED = {
@@ -46,6 +46,8 @@ _GDDR = (
     "t4", "a10", "a10g", "a40", "l4", "l40", "l40s", "rtx-a6000", "rtx-6000-ada", "rtx-3060-12gb", "rtx-3090",
     "rtx-4060", "rtx-4090", "rtx-5090", "rtx-pro-6000-server", "rx-7900-xtx", "arc-pro-b60",
 )  # fmt: skip
+#: The same chip with more memory.
+_SAME_CHIP = {"a100-sxm-80gb": "a100-sxm-40gb"}
 _BLACKWELL = ("b200", "b300", "gb200", "gb300")
 _OWN = ("rtx-3", "rtx-4", "rtx-5", "rx-", "apple", "cpu", "jetson")
 _NVIDIA = ("a1", "a3", "a4", "b2", "b3", "g", "h", "l4", "rtx", "t4", "v1")
@@ -92,9 +94,11 @@ def accelerator_id(name: str) -> str:
     try:
         return current().accelerator(name).id
     except UnknownName:
-        squeezed = _NOISE.sub("", name.casefold())
-        variants = (*_MEMORY.findall(squeezed), *(form.rstrip("0123456789") for form in _FORM.findall(squeezed)))
-        bare = _FORM.sub("", _MEMORY.sub("", squeezed))
+        spaced = re.sub(r"[-_/(),]+", " ", name.casefold())
+        squeezed = _NOISE.sub("", _MEMORY.sub("", spaced))
+        memory = (f"{size}gb" for size in _MEMORY.findall(spaced))
+        variants = (*memory, *(form.rstrip("0123456789") for form in _FORM.findall(squeezed)))
+        bare = _FORM.sub("", squeezed)
         found = next((_VARIANTS[bare, v] for v in variants if (bare, v) in _VARIANTS), None)
         found = found or _SPELLED.get(bare) or _squeezed_ids().get(bare)
         if found is None:
@@ -104,7 +108,7 @@ def accelerator_id(name: str) -> str:
 
 @cache
 def _squeezed_ids() -> dict[str, str]:
-    return {_NOISE.sub("", id): id for id in current().accelerators()}
+    return {_NOISE.sub("", listed): listed for listed in current().accelerators()}
 
 
 @cache
@@ -118,12 +122,12 @@ def machines(gpu: str) -> tuple[tuple[tuple[float, Machine], ...], tuple[Factor,
 
     Raises `UnknownName`, and `InvalidValue` where neither the seller nor anybody gives a figure.
     """
-    id = accelerator_id(gpu)
-    facts, gaps = current().accelerator(id), _gaps()
+    chip = accelerator_id(gpu)
+    facts, gaps = current().accelerator(chip), _gaps()
     general_link = facts.link_gb_s is None or ".any." in facts.link_gb_s.id
-    link = (gaps.get((id, "link_gb_s")) or facts.link_gb_s) if general_link else facts.link_gb_s
-    power = facts.board_power_w or gaps.get((id, "board_power_w"))
-    peak = facts.dense_bf16_tflops or gaps.get((id, "dense_bf16_tflops"))
+    link = (gaps.get((chip, "link_gb_s")) or facts.link_gb_s) if general_link else facts.link_gb_s
+    power = facts.board_power_w or gaps.get((chip, "board_power_w"))
+    peak = facts.dense_bf16_tflops or gaps.get((chip, "dense_bf16_tflops"))
     memory, bandwidth, peak8 = facts.memory_gb, facts.memory_bandwidth_gb_s, facts.dense_fp8_tflops or peak
     if None in (power, peak, memory, bandwidth, link):
         raise InvalidValue(
@@ -131,12 +135,17 @@ def machines(gpu: str) -> tuple[tuple[tuple[float, Machine], ...], tuple[Factor,
             value=gpu,
             action="Measure its energy, or name an accelerator that has them.",
         )
-    assert power and peak and memory and bandwidth and link and peak8
+    assert power is not None
+    assert peak is not None
+    assert peak8 is not None
+    assert memory is not None
+    assert bandwidth is not None
+    assert link is not None
     used = tuple(dict.fromkeys((power, memory, bandwidth, peak, peak8, link)))
 
     def at(which: str) -> Machine:
-        figures = (getattr(f, which) for f in (power, memory, bandwidth, peak, peak8))
-        return Machine(id, _year(id, power), *figures, link.value)
+        watts, size, speed, rate, rate8 = (getattr(f, which) for f in (power, memory, bandwidth, peak, peak8))
+        return Machine(chip, _YEARS.get(chip, power.year), watts, size, speed, rate, rate8, link.value)
 
     if power.low == power.high and bandwidth.low == bandwidth.high:
         return ((1.0, at("value")),), used
@@ -144,11 +153,7 @@ def machines(gpu: str) -> tuple[tuple[tuple[float, Machine], ...], tuple[Factor,
     return ((0.25, at("low")), (0.5, at("value")), (0.25, at("high"))), used
 
 
-def _year(id: str, power: Factor) -> int:
-    """Of the generation, for what software it may run."""
-    return _YEARS.get(id, power.year)
-
-
+#: Of the generation, for what software it may run; otherwise the year of its figures.
 _YEARS = {
     "v100-sxm2-32gb": 2017, "v100-pcie-16gb": 2017, "t4": 2018, "a100-sxm-40gb": 2020, "a100-sxm-80gb": 2020,
     "a100-pcie-80gb": 2021, "a40": 2020, "rtx-a6000": 2020, "a10": 2021, "a10g": 2021, "a30": 2021,
@@ -156,10 +161,10 @@ _YEARS = {
 }  # fmt: skip
 
 
-def machine_spread(id: str) -> float:
+def machine_spread(chip: str) -> float:
     """Log spread added where the fit has no row of an accelerator: more for another maker."""
-    if rows_seen(id):
+    if rows_seen(chip) or rows_seen(_SAME_CHIP.get(chip, "")):
         return 0.0
-    if id.startswith("cpu"):
+    if chip.startswith("cpu"):
         return residual("processor").value
-    return residual("other-chip" if id.startswith(_NVIDIA) else "other-vendor").value
+    return residual("other-chip" if chip.startswith(_NVIDIA) else "other-vendor").value

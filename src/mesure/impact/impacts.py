@@ -326,7 +326,12 @@ def _near(value: float | None) -> float | None:
 
 
 def _reference(
-    read: float | None, written: float | None, width: int | None, height: int | None, frames: int | None, steps: int | None
+    read: float | None,
+    written: float | None,
+    width: int | None,
+    height: int | None,
+    frames: int | None,
+    steps: int | None,
 ) -> Reference:
     return Reference(_near(read), _near(written), width, height, frames, steps)
 

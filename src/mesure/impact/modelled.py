@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Modelled", "Reference", "assumed_input", "modelled"]
 
-#: A frame count, steps and sizes of images where nobody states them are those of the catalogue.
+#: Tokens: an answer this short follows a prompt longer than usual.
 _SHORT_ANSWER = 100.0
-_ENCODED_TOKENS = 300.0
+#: A denoiser of unknown size may take six times less or more.
+_UNKNOWN_DENOISER = Spread(1.0 / 6.0, 1.0, 6.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def assumed_input(kind: str, written: float) -> float:
     typical = belief(f"input_{kind}").value
     if kind != "text":
         return typical
-    return typical * (1.0 + _SHORT_ANSWER / max(written, 10.0)) ** belief("input_short").value
+    return float(typical * (1.0 + _SHORT_ANSWER / max(written, 10.0)) ** belief("input_short").value)
 
 
 def _log_spread(factor: Factor) -> float:
@@ -109,20 +110,19 @@ def _of_text(
     terms, counted = _text_form(scenarios, values)
     reads = _nodes(assumed_input(kind, written), _log_spread(belief(f"input_{kind}")))
     writes = [(0.0, 1.0)] if encoder else _nodes(belief("output").value, _log_spread(belief("output")))
-    form_at = _at(terms)
     assumed = assumed_input(kind, written)
-    half = belief("output").value
+    usual = 0.0 if encoder else belief("output").value
     errors = {
         "counted": _relative(counted, counted.mid),
-        "input": _relative(_unknown(scenarios, reads, [(written, 1.0)]), form_at(assumed, written)),
-        "assumed": _relative(_unknown(scenarios, reads, writes), form_at(assumed, 0.0 if encoder else half)),
+        "input": _relative(_unknown(scenarios, reads, [(written, 1.0)]), _at(terms, assumed, written)),
+        "assumed": _relative(_unknown(scenarios, reads, writes), _at(terms, assumed, usual)),
     }
     audio, audio_factors = _audio(terms, subject.modality)
     all_terms = dict.fromkeys(MEDIA_TERMS, 0.0) | terms | {"audio_second": audio.mid}
     if audio.mid:
         errors = {name: _widened(spread, audio) for name, spread in errors.items()}
     seconds = current().constant("unknown-audio", "seconds")
-    form = Form(all_terms, errors, _assumed(subject, assumed, 0.0 if encoder else half, None), 0.0)
+    form = Form(all_terms, errors, _assumed(subject, assumed, usual, None), 0.0)
     power = quantile(
         [
             (value * 3600.0 / max(physics.total(s.seconds, counts) * s.boards, 1e-12), s.weight)
@@ -130,7 +130,8 @@ def _of_text(
         ],
         0.5,
     )
-    factors = (*subject.factors, *hardware, *constant_factors("text"), *_residuals(scenarios, encoder), *audio_factors)
+    own = (residual("encoder"),) if encoder else ()
+    factors = (*subject.factors, *hardware, *constant_factors("text"), *own, *audio_factors)
     used = (*factors, seconds) if audio.mid else factors
     return Modelled(subject, form, power, tuple(dict.fromkeys(used)), tuple(scenarios))
 
@@ -146,8 +147,8 @@ def _text_form(scenarios: Sequence[Scenario], values: Sequence[float]) -> tuple[
     return {term: spread.mid * share for term, share in shape.items()}, spread
 
 
-def _at(terms: dict[str, float]):  # type: ignore[no-untyped-def]
-    return lambda read, written: float(physics.total(terms, physics.feature_counts(read, 0.0, written)))
+def _at(terms: dict[str, float], read: float, written: float) -> float:
+    return float(physics.total(terms, physics.feature_counts(read, 0.0, written)))
 
 
 def _nodes(centre: float, spread: float) -> list[tuple[float, float]]:
@@ -177,11 +178,6 @@ def _widened(spread: Spread, by: Spread) -> Spread:
     below = math.hypot(math.log(spread.mid / spread.low), math.log(by.mid / by.low))
     above = math.hypot(math.log(spread.high / spread.mid), math.log(by.high / by.mid))
     return Spread(spread.mid * math.exp(-below), spread.mid, spread.mid * math.exp(above))
-
-
-def _residuals(scenarios: Sequence[Scenario], encoder: bool) -> tuple[Factor, ...]:
-    del scenarios
-    return (residual("encoder"),) if encoder else ()
 
 
 def _assumed(subject: Subject, read: float, written: float, steps: float | None) -> Assumed:
@@ -228,23 +224,24 @@ def _of_media(
     scenarios = media_scenarios(subject.media, deployment, year, settings)
     latent = 1.0 / media.temporal_factor
     volume = settings[0] * settings[1] * 1e-6 * (1.0 + (settings[2] - 1.0) * latent)
-    counts = dict(zip(MEDIA_TERMS, (1.0, volume, settings[3], settings[3] * volume, settings[3] * volume**2), strict=True))
+    counts = dict(
+        zip(MEDIA_TERMS, (1.0, volume, settings[3], settings[3] * volume, settings[3] * volume**2), strict=True)
+    )
     values = [sum(s.energy_wh[term] * count for term, count in counts.items()) for s in scenarios]
     counted = mixed([(s.weight, value, s.spread) for s, value in zip(scenarios, values, strict=True)])
     whole = sum(s.weight for s in scenarios)
     terms = {
-        term: counted.mid * sum(s.weight * s.energy_wh[term] / v for s, v in zip(scenarios, values, strict=True)) / whole
+        term: counted.mid
+        * sum(s.weight * s.energy_wh[term] / v for s, v in zip(scenarios, values, strict=True))
+        / whole
         for term in MEDIA_TERMS
     }
-    constant = current().constant
-    unknown = [constant("unknown-image", name) for name in ("megapixels", "steps")]
-    if not subject.known:
-        unknown.append(constant("unknown-model", "active_params_b"))
     spread = _relative(counted, counted.mid)
     if not subject.known:
-        spread = _widened(spread, Spread(1.0 / 6.0, 1.0, 6.0))
+        spread = _widened(spread, _UNKNOWN_DENOISER)
     wider = spread
-    for factor in unknown[:2]:
+    for name in ("megapixels", "steps"):
+        factor = current().constant("unknown-image", name)
         wider = _widened(wider, Spread(factor.low, factor.value, factor.high))
     form = Form(
         dict.fromkeys((*physics.TEXT_TERMS, "audio_second"), 0.0) | terms,

@@ -87,9 +87,9 @@ def _coefficients(impacts: Impacts) -> dict[str, Quantity]:
         if impacts.basis != formulas.ACCELERATOR:
             del shares["host_share"]  # the reading already holds the host
         return shares
-    error = coefficients.form.errors["counted"]
+    low, mid, high = coefficients.form.errors["counted"]
     terms = {
-        f"{term}_wh": Quantity(*(value * factor for factor in error), "Wh per unit", coefficients.status)
+        f"{term}_wh": Quantity(value * low, value * mid, value * high, "Wh per unit", coefficients.status)
         for term, value in coefficients.form.terms.items()
         if value > 0.0
     }
@@ -110,7 +110,9 @@ def _counts(impacts: Impacts) -> dict[str, Quantity]:
         "cached_input_tokens": (x["x_cached"], 0),
         "output_tokens": (written, unwritten),
     }
-    return {name: _tokens(count, name, unknown=bool(unknown)) for name, (count, unknown) in found.items() if count > 0.0}
+    return {
+        name: _tokens(count, name, unknown=bool(unknown)) for name, (count, unknown) in found.items() if count > 0.0
+    }
 
 
 def _tokens(count: float, name: str, *, unknown: bool) -> Quantity:

@@ -224,7 +224,7 @@ def total(per_feature: dict[str, Number], counts: dict[str, Number]) -> Number:
 
 
 def encoder_joules(s: TextSetting, k: Constants) -> tuple[dict[str, Number], dict[str, Number]]:
-    """(joules, seconds) per unit of `TEXT_TERMS` of a model that reads and does not write: one forward pass a request."""
+    """(joules, seconds) per unit of `TEXT_TERMS` of a model that reads and does not write: one pass a request."""
     parts = _seconds(s, k, 0.0, 1.0)
     watts = s.boards * s.board_w
     once = parts["memory"]["output"]

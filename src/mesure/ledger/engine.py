@@ -1,7 +1,8 @@
 """DuckDB, in memory, over the table's files: the formulas of `impact` on every row, summed before Python sees any.
 
-One statement does all: facts -> key -> coefficients (joined) -> impacts -> sums by group. Its formula part is made
-once, by Narwhals, from the one implementation; only the files and the grouping change from call to call.
+One statement sums the features of events by what they were priced with; the formulas are linear in them, so that the
+coefficients of a group multiply its sums, and nothing is joined. The part that makes features is written once, by
+Narwhals, from the one implementation; only the files and the grouping change from call to call.
 """
 # ruff: noqa: S608  (statements are built of our own column names, of numbers, and of quoted paths)
 
@@ -12,9 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesure.errors import LedgerError
-from mesure.impact import coefficient_row
-from mesure.impact.engines import narwhals_engine
-from mesure.impact.formulas import COEFFICIENT_COLUMNS, FACTS, event_columns, with_impacts
+from mesure.impact import formulas
+from mesure.impact.formulas import FACTS
 from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums
 from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer
 from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
@@ -36,15 +36,11 @@ _ENDED_S = (
     "CASE WHEN basis = 'observed' THEN (epoch_us(coalesce(ended_at, started_at)) + CASE WHEN ended_at IS NULL "
     "THEN coalesce(duration_ms, 0) * 1000 ELSE 0 END)::BIGINT // 1000000 END"
 )
-_BASIS = (
-    "CASE WHEN energy_j IS NOT NULL THEN coalesce(energy_status, '') || '/' || coalesce(energy_scope, '') "
-    f"WHEN tokens_assumed THEN '{ASSUMED}' ELSE '' END"
+#: How a measured energy was obtained; empty for a modelled one.
+_READ = (
+    "CASE WHEN energy_j IS NOT NULL THEN coalesce(energy_status, '') || '/' || coalesce(energy_scope, '') ELSE '' END"
 )
-_SUMS = (
-    "count(*), sum(calls_count)::BIGINT, sum(tokens)::BIGINT, "
-    + ", ".join(f"coalesce(sum({name}), 0)" for name in _OUTPUTS)
-    + ", count(gwp_gco2eq_mid)"
-)
+_HAS_MEDIA = "coalesce(bool_or(images_count > 0 OR audio_seconds > 0 OR operation IN ({})), false)"
 
 
 class Slice(NamedTuple):
@@ -62,7 +58,7 @@ class Engine:
         self._pricer = pricer
         self._lock = threading.Lock()
         self._connection: DuckDBPyConnection | None = None
-        self._priced_sql = ""
+        self._staged_sql: dict[tuple[bool, int], str] = {}
 
     def cells(self, part: Slice, fine: Collection[int], live_from: int) -> dict[str, Cells]:
         """Cells of each file. `fine`: quarters wanted by the second; `live_from`: ends wanted from there on."""
@@ -71,7 +67,7 @@ class Engine:
         found = {uri: Cells(part.since, live_from, fine={q: {} for q in fine}) for uri in part.uris}
         rows = self._grouped(
             part,
-            groups="[]::VARCHAR[]",
+            groups=(),
             bucket=f"CASE WHEN {quarter} IN ({listed}) THEN started_s ELSE {quarter} END",
             ended=f"CASE WHEN ended_s >= {live_from} THEN ended_s END",
         )
@@ -89,12 +85,12 @@ class Engine:
         quarter = f"started_s - started_s % {QUARTER_S}"
         rows = self._grouped(
             part,
-            groups="[" + ", ".join(f'"{name}"::VARCHAR' for name in by) + "]::VARCHAR[]",
+            groups=by,
             bucket="0" if periods is None else f"(SELECT period FROM periods WHERE quarter = {quarter})",
             ended="NULL::BIGINT",
             periods=periods or {},
         )
-        return [(tuple(groups), bucket, key, sums) for _, groups, bucket, _, key, sums in rows]
+        return [(groups, bucket, key, sums) for _, groups, bucket, _, key, sums in rows]
 
     def latest(self, part: Slice, count: int) -> list[UsageEvent]:
         """The `count` events that started last, newest first."""
@@ -142,55 +138,68 @@ class Engine:
         return self._connection
 
     def _grouped(
-        self, part: Slice, *, groups: str, bucket: str, ended: str, periods: Mapping[int, int] | None = None
-    ) -> list[tuple[Any, ...]]:
+        self, part: Slice, *, groups: Sequence[str], bucket: str, ended: str, periods: Mapping[int, int] | None = None
+    ) -> list[tuple[str, tuple[str | None, ...], int, int | None, Cell, Sums]]:
         """Rows (file, groups, bucket, ended, cell, sums): every event of the slice in exactly one of them."""
+        names = [f"group_{i}" for i in range(len(groups))]
+        asked = "".join(f'"{column}"::VARCHAR AS {name}, ' for column, name in zip(groups, names, strict=True))
         with self._statement() as connection:
             _store(connection, "periods", {"quarter": list(periods or ()), "period": list((periods or {}).values())})
-            keys = self._keys(connection, part)
-            if not keys:
-                return []
+            media = self._has_media(connection, part)
             connection.execute(
-                "CREATE OR REPLACE TEMP VIEW staged AS "
-                f"SELECT filename AS file, {groups} AS groups, {bucket} AS bucket, {ended} AS ended, key_id, "
-                f"energy_status, {_TOKENS} AS tokens, {', '.join(FACTS)}, "
-                f"{', '.join(COEFFICIENT_COLUMNS)} FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, "
-                f"{_key_columns()} FROM ({_source(part)})) JOIN price_keys USING ({', '.join(_KEY_NAMES)})"
+                f"CREATE OR REPLACE TEMP VIEW staged AS SELECT filename AS file, {asked}{bucket} AS bucket, "
+                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, {_READ} AS read, {_TOKENS} AS tokens, {', '.join(FACTS)} "
+                f"FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, {_key_columns()} "
+                f"FROM ({_source(part)}))"
             )
+            summed = formulas.SUMMED if media else formulas.SUMMED_TEXT
+            by = ", ".join(["file", *names, "bucket", "ended", *_KEY_NAMES, "basis", "read"])
+            sums = ", ".join(f"sum({name})" for name in summed)
             found = connection.execute(
-                f"SELECT file, groups, bucket, ended, key_id, {_BASIS}, {_SUMS} FROM ({self._priced(connection)}) "
-                "GROUP BY ALL"
+                f"SELECT {by}, count(*), sum(calls_count)::BIGINT, sum(tokens)::BIGINT, {sums} "
+                f"FROM ({self._staged(connection, len(groups), media=media)}) GROUP BY ALL"
             ).fetchall()
-        cells = {(i, basis): self._pricer.cell(keys[i], basis) for i, basis in {(row[4], row[5]) for row in found}}
-        return [(*row[:4], cells[row[4], row[5]], Sums(*row[6:])) for row in found]
+        return [self._priced(row, len(groups), summed) for row in found]
 
-    def _keys(self, connection: DuckDBPyConnection, part: Slice) -> list[Key]:
-        """The distinct keys of the slice; their coefficients become the table `price_keys`."""
-        rows = connection.execute(f"SELECT DISTINCT {_key_columns()} FROM ({_source(part)})").fetchall()
-        keys = [Key(*row) for row in rows]
-        columns: dict[str, Any] = {name: [key[i] for key in keys] for i, name in enumerate(_KEY_NAMES)}
-        coefficients = [coefficient_row(self._pricer.coefficients(key)) for key in keys]
-        for name in COEFFICIENT_COLUMNS:
-            columns[name] = [row[name] for row in coefficients]
-        columns["key_id"] = list(range(len(keys)))
-        _store(connection, "price_keys", columns)
-        return keys
+    def _has_media(self, connection: DuckDBPyConnection, part: Slice) -> bool:
+        """Whether any event of the slice makes or carries something else than text."""
+        names = ", ".join(f"'{name}'" for name in formulas.MEDIA_OPERATIONS)
+        [found] = connection.execute(f"SELECT {_HAS_MEDIA.format(names)} FROM ({_source(part)})").fetchall()
+        return bool(found[0])
 
-    def _priced(self, connection: DuckDBPyConnection) -> str:
-        """`staged` with its impacts, as SQL: binding the formulas costs more than running them, so it is done once."""
-        if not self._priced_sql:
+    def _staged(self, connection: DuckDBPyConnection, groups: int, *, media: bool) -> str:
+        """`staged` with features, as SQL: binding the formulas costs more than running them, so it is done once
+        for each number of columns grouped by."""
+        if (media, groups) not in self._staged_sql:
             import narwhals as nw
 
-            engine = narwhals_engine()
-            e = event_columns({name: nw.col(name) for name in FACTS}, engine)
-            unread = e["e_reads_text"] & ~e["e_input_known"]
-            unwritten = e["e_writes_text"] & ~e["e_output_known"]
-            staged = nw.from_native(connection.view("staged"))
-            frame = with_impacts(staged.with_columns(tokens_assumed=(unread | unwritten) & ~e["e_refused"]), _OUTPUTS)
-            self._priced_sql = frame.to_native().sql_query()
-        return self._priced_sql
+            frame = formulas.with_event_columns(nw.from_native(connection.view("staged")), media=media)
+            self._staged_sql[media, groups] = frame.to_native().sql_query()
+        return self._staged_sql[media, groups]
+
+    def _priced(
+        self, row: tuple[Any, ...], groups: int, summed: Sequence[str]
+    ) -> tuple[str, tuple[str | None, ...], int, int | None, Cell, Sums]:
+        """Sums of features become sums of impacts."""
+        file, values, (bucket, ended), rest = (
+            row[0],
+            row[1 : 1 + groups],
+            row[1 + groups : 3 + groups],
+            row[3 + groups :],
+        )
+        key, (basis, read, events, calls, tokens), features = Key(*rest[:7]), rest[7:12], rest[12:]
+        coefficients = self._pricer.coefficients(key)
+        x = _NO_FEATURES | dict(zip(summed, features, strict=True))
+        found = formulas.impacts(x, coefficients.row(basis), _OUTPUTS)
+        sums = Sums(events, calls, tokens, *(found[name] for name in _OUTPUTS[:3]))
+        if formulas.known(found["gwp_gco2eq_mid"]):
+            sums.gwp_low, sums.gwp_mid, sums.gwp_high = (found[name] for name in _OUTPUTS[3:])
+            sums.gwp_events = events
+        assumed = ASSUMED if basis & formulas.TOKENS_UNKNOWN and basis < formulas.ACCELERATOR else ""
+        return file, values, bucket, ended, self._pricer.cell(key, read or assumed), sums
 
 
+_NO_FEATURES = dict.fromkeys(formulas.SUMMED, 0.0)
 _KEY_NAMES = tuple(f"key_{name}" for name in Key._fields)
 
 
@@ -200,15 +209,10 @@ def _key_columns() -> str:
 
 
 def _store(connection: DuckDBPyConnection, name: str, columns: Mapping[str, list[Any]]) -> None:
-    """A small table of texts (`key_*`), whole numbers or (`k_*`) floats, replaced as a whole."""
+    """A small table of whole numbers, replaced as a whole."""
     import arro3.core as arro3
 
-    def kind(column: str) -> arro3.DataType:
-        if column in _KEY_NAMES:
-            return arro3.DataType.utf8()
-        return arro3.DataType.float64() if column.startswith("k_") else arro3.DataType.int64()
-
-    arrays: dict[str, Any] = {column: arro3.Array(values, kind(column)) for column, values in columns.items()}
+    arrays: dict[str, Any] = {name: arro3.Array(values, arro3.DataType.int64()) for name, values in columns.items()}
     connection.register("stored", arro3.Table.from_pydict(arrays))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM stored")
     connection.unregister("stored")

@@ -100,7 +100,7 @@ def office(**changes: Any) -> Overview:
         "models": models,
         "last_calls": office_calls(),
         "statuses": {Status.MEASURED: 114_000, Status.MODELLED: 158_830, Status.DEFAULT: 1_204},
-        "method_version": "2026.11",
+        "method_version": "2026.11.1",
         "catalogue_version": "2026-11-22",
         "ledger_version": 4123,
     }
