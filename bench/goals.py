@@ -7,8 +7,10 @@ from typing import Any
 
 __all__ = ["goals_table"]
 
-_HEAD = "| view | goal: median / P90 | left out | measured | reached? | 90 % interval: covers, width |\n"
+_HEAD = (
+    "| view | goal: median / P90 | left out | measured | reached? | 90 % interval: covers, width |\n"
     "| --- | --- | --- | --- | --- | --- |"
+)
 
 
 def _said(score: Any, median: float, p90: float) -> str:

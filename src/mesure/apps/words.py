@@ -137,6 +137,7 @@ WARNINGS: dict[str, str] = {
     "output_tokens_assumed": mark("Tokens written were not counted: a usual length stands for them."),
     "image_steps_assumed": mark("The number of steps is not known: a usual one stands for it."),
     "image_megapixels_assumed": mark("The size of the image is not known: a usual one stands for it."),
+    "audio_seconds_assumed": mark("The length of the audio is not known: a usual one stands for it."),
     "grid_direct_only": mark("This grid factor counts direct emissions only, without the making of fuels and plants."),
     "water_no_factor": mark("Water: no sourced factor yet, so it is unknown."),
     "adpe_no_factor": mark("Minerals: no sourced factor yet, so they are unknown."),

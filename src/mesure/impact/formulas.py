@@ -8,8 +8,8 @@ measured. A deployment gives, for each basis, one row of coefficients (`COEFFICI
 with one `m_` for each quantity, phase and quantile (5, 50, 95 %): only + - x. What is linear adds up: the sum of events
 of one deployment and basis is that of their features, so that totals need one pass and no join.
 
-Energy at the accelerators of n calls with F fresh, C cached, I = F + C input and O output tokens, p megapixels, g frames
-after the first, S steps, A seconds of audio:
+Energy at the accelerators of n calls with F fresh, C cached, I = F + C input and O output tokens, p megapixels, g
+frames after the first, S steps, A seconds of audio:
 
     n request + F fresh + C cached + O output + O (I + O/2) context + F (F + 2 C) prefill
     + images [image + V image_volume + S (image_step + V step_volume + V^2 step_volume_volume)] + A audio_second

@@ -152,7 +152,8 @@ def test_explain_an_event_of_the_ledger(mesure: Run, tmp_path: Path) -> None:
     data = mesure("explain", "--event", event["id"], "--data", "d", "--json").data
     assert data["model"] == "gpt-4o"
     asked = mesure("explain", *GPT, "--at", "2026-11-02", "--json").data
-    assert data["roots"][0]["value"]["mid"] == pytest.approx(asked["roots"][0]["value"]["mid"], rel=1e-9)
+    # The ledger prices at a typical request, an estimate at the request itself
+    assert data["roots"][0]["value"]["mid"] == pytest.approx(asked["roots"][0]["value"]["mid"], rel=0.1)
 
 
 @pytest.mark.parametrize("data", ["absent", "d"])
