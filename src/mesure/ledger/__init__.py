@@ -5,12 +5,17 @@ from mesure.ledger.counters import CounterLabels, CounterRow, Counters
 from mesure.ledger.importing import ImportResult, import_events
 from mesure.ledger.pricing import Pricer
 from mesure.ledger.reading import View
+from mesure.ledger.recompute import Basis, Cause, Change, Recomputed, explained, recomputed
 from mesure.ledger.spool import Spool
 from mesure.ledger.table import Ledger, Snapshot, StaleBatch, StoredFile
+from mesure.ledger.traffic import traffic_in
 from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, PowerPoint, Window
 
 __all__ = [
+    "Basis",
     "CallRow",
+    "Cause",
+    "Change",
     "Committer",
     "CommitterState",
     "CounterLabels",
@@ -23,11 +28,15 @@ __all__ = [
     "Overview",
     "PowerPoint",
     "Pricer",
+    "Recomputed",
     "Snapshot",
     "Spool",
     "StaleBatch",
     "StoredFile",
     "View",
     "Window",
+    "explained",
     "import_events",
+    "recomputed",
+    "traffic_in",
 ]

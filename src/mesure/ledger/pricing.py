@@ -76,6 +76,10 @@ class Pricer:
             self._resolved[key] = found
         return found
 
+    def deployment(self, name: str) -> Deployment | None:
+        """A declared deployment by its name; None when none has it."""
+        return self._deployments.get(name)
+
     def impacts(self, event: UsageEvent) -> Impacts:
         return impacts_of(event, self.coefficients(key_of(event)))
 

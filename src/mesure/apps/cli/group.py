@@ -29,6 +29,7 @@ COMMANDS = {
         "mesure.apps.cli.catalogue",
         mark("Read, check, compare and extend the facts behind figures."),
     ),
+    "ledger": ("mesure.apps.cli.ledger", mark("Read past traffic under other methods and catalogues.")),
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files (CSV, JSON lines) into the ledger.")),
     "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),
 }

@@ -1,0 +1,77 @@
+"""Estimates under another edition, and everything as before afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mesure.catalogue import current, use
+from mesure.catalogue.store import packaged
+from mesure.impact import estimate
+from mesure.impact.methods import under
+
+OWN = """
+[[factor]]
+table = "grids"
+entity = "FRA"
+parameter = "intensity"
+value = 400
+unit = "gCO2e/kWh"
+year = 2020
+source = "Acme, meter"
+source_url = "internal"
+licence = "internal"
+status = "published"
+"""
+
+
+@pytest.fixture(autouse=True)
+def packaged_again() -> Iterator[None]:
+    yield
+    use(None)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN, encoding="utf-8")
+    return path
+
+
+def grams() -> float:
+    found = estimate("llama-3.1-8b", input_tokens=100, output_tokens=100, zone="FRA").gwp_gco2eq
+    assert found is not None
+    return found.mid
+
+
+def test_inside_the_other_edition_counts_and_outside_this_one_again(own: Path) -> None:
+    before = grams()
+    other = packaged().with_user_file(own)
+    with under(other):
+        assert current() is other
+        assert grams() > 3 * before
+    assert current() is packaged()
+    assert grams() == before
+
+
+def test_also_after_an_error(own: Path) -> None:
+    def fail() -> None:
+        with under(packaged().with_user_file(own)):
+            grams()
+            raise KeyError
+
+    before = grams()
+    with pytest.raises(KeyError):
+        fail()
+    assert current() is packaged()
+    assert grams() == before
+
+
+def test_the_edition_in_use_may_itself_be_a_user_s(own: Path) -> None:
+    mine = packaged().with_user_file(own)
+    use(mine)
+    with under(packaged()):
+        assert current() is packaged()
+    assert current() is mine
