@@ -63,8 +63,8 @@ def test_our_method_gives_what_the_pages_show(ledger: Ledger) -> None:
     assert found.energy_wh is not None
     assert found.gwp_gco2eq is not None
     assert shown.gwp_gco2eq is not None
-    assert found.energy_wh.mid == pytest.approx(shown.energy_wh.mid, rel=1e-12)
-    assert found.gwp_gco2eq.mid == pytest.approx(shown.gwp_gco2eq.mid, rel=1e-12)
+    assert found.energy_wh[:3] == pytest.approx(shown.energy_wh[:3], rel=1e-12)
+    assert found.gwp_gco2eq[:3] == pytest.approx(shown.gwp_gco2eq[:3], rel=1e-12)
     assert (found.calls, found.events) == (shown.calls, shown.events)
 
 

@@ -231,5 +231,5 @@ def test_json_is_the_same_in_both_languages(mesure: Run, arguments: tuple[object
 
 
 def test_no_command_is_without_a_contract() -> None:
-    """`up`, `demo` and `catalogue` have theirs in test_up, the demo's own tests and test_catalogue_command."""
-    assert set(COMMANDS) == {"up", "demo", "catalogue", "estimate", "explain", "import", "doctor"}
+    """The others have theirs in test_up, the demo's own tests, test_catalogue_command and test_ledger."""
+    assert set(COMMANDS) == {"up", "demo", "catalogue", "ledger", "estimate", "explain", "import", "doctor"}

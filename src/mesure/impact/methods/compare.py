@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mesure.catalogue import current
 from mesure.impact.methods.registry import method, methods
 from mesure.impact.methods.subject import Traffic, traffic_of
 from mesure.quantity import Quantity, add_independent, add_shared
@@ -75,7 +76,7 @@ class Total:
     gwp: dict[tuple[object, ...], Quantity] = field(default_factory=dict)
 
     def add(self, call: Call, calls: int, found: MethodEstimate) -> None:
-        served = (call.models[:1], call.provider, call.zone, call.deployment)
+        served = (_model(call), call.provider, call.zone, call.deployment)
         self.codes.update(dict.fromkeys(found.codes))
         if found.energy_wh is not None:
             self.calls += calls
@@ -91,6 +92,12 @@ class Total:
     @property
     def gwp_gco2eq(self) -> Quantity | None:
         return add_independent(list(self.gwp.values())) if self.gwp else None
+
+
+def _model(call: Call) -> str | None:
+    """By the catalogue's name, so that snapshots of one model share their error."""
+    found = (current().find_model(name, call.provider, call.at) for name in call.models)
+    return next((facts.id for facts in found if facts), call.models[0] if call.models else None)
 
 
 def _into(sums: dict[tuple[object, ...], Quantity], served: tuple[object, ...], quantity: Quantity) -> None:
