@@ -2,7 +2,7 @@
 
 from mesure.ledger.committer import Committer, CommitterState
 from mesure.ledger.counters import CounterLabels, CounterRow, Counters
-from mesure.ledger.importing import ImportResult, import_events
+from mesure.ledger.importing import ImportResult, KnownImport, import_events, known_imports, remove_imports
 from mesure.ledger.pricing import Pricer
 from mesure.ledger.reading import View
 from mesure.ledger.spool import Spool
@@ -18,6 +18,7 @@ __all__ = [
     "Counters",
     "GroupTotal",
     "ImportResult",
+    "KnownImport",
     "Ledger",
     "ModelRow",
     "Overview",
@@ -30,4 +31,6 @@ __all__ = [
     "View",
     "Window",
     "import_events",
+    "known_imports",
+    "remove_imports",
 ]
