@@ -264,9 +264,7 @@ def test_settings_are_what_was_asked_not_what_was_found(write: Write) -> None:
 
 
 def test_rows_that_say_little_are_counted(write: Write) -> None:
-    text = (
-        "time,model,input_tokens\n2026-11-01,m,1\n2026-11-01,,1\n2026-11-01,m,\n1999-01-01,m,1\n2200-01-01,,\n"
-    )
+    text = "time,model,input_tokens\n2026-11-01,m,1\n2026-11-01,,1\n2026-11-01,m,\n1999-01-01,m,1\n2200-01-01,,\n"
     file, plan = load(write("a.csv", text))
     found = review(file, plan)
     assert found.accepted == 5

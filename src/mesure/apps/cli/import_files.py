@@ -111,7 +111,9 @@ def command(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> No
     voice: Voice = ctx.obj
     settings = load_settings(options["config"], flags={"server.data": options["data"]})
     ledger = _ledger(settings)
-    jobs = [_reviewed(voice, path, options, settings, ledger) for path in files]
+    jobs: list[_Job] = []
+    for path in files:
+        jobs.append(_reviewed(voice, path, options, settings, ledger, jobs))
     bad = sum(job.review.refused_count for job in jobs)
     refused = bool(bad) and not options["skip_bad"]
     _report(voice, jobs, preview=options["dry_run"])
@@ -131,7 +133,10 @@ def _ledger(settings: Settings) -> Ledger:
     return Ledger(Path(settings.server.data), settings.ledger, settings.deployments)
 
 
-def _reviewed(voice: Voice, path: str, options: dict[str, Any], settings: Settings, ledger: Ledger) -> _Job:
+def _reviewed(
+    voice: Voice, path: str, options: dict[str, Any], settings: Settings, ledger: Ledger, before: list[_Job]
+) -> _Job:
+    """`before`: files of this run, which will be in the ledger when this one comes."""
     from mesure.ledger import known_imports
     from mesure.meter.imports import ImportPlan, TableFile, review
 
@@ -144,7 +149,7 @@ def _reviewed(voice: Voice, path: str, options: dict[str, Any], settings: Settin
         conventions=_conventions(options, settings),
     )
     known = known_imports(ledger)
-    contents = {found.content for found in known}
+    contents = {found.content for found in known} | {job.review.sha256 for job in before}
     with _bar(voice, voice.t("Checking {name}", name=file.path.name), file.size) as progress:
         found = review(file, plan, known=contents, progress=progress)
     if not found.rows:
@@ -189,12 +194,14 @@ def _conventions(options: dict[str, Any], settings: Settings) -> Conventions:
 def _imported(voice: Voice, job: _Job, ledger: Ledger, batch: int) -> _Result:
     from itertools import islice
 
-    from mesure.ledger import import_events, remove_imports
+    from mesure.ledger import import_events, known_imports, remove_imports
     from mesure.meter.imports import read_events
 
     removed = remove_imports(ledger, job.replaced) if job.replaced else 0
     added = already = start = 0
     settings = job.plan.settings(job.file)
+    # Once more: another file of this run, or another program, may have brought rows since the review
+    _replaced(str(job.file.path), job.review, settings, known_imports(ledger), replace=False)
     with _bar(voice, voice.t("Importing {name}", name=job.file.path.name), job.file.size) as progress:
         events = read_events(job.file, job.plan, job.review, progress=progress)
         for part in job.review.parts:

@@ -207,7 +207,7 @@ def _csv_rows(lines: Iterator[bytes], delimiter: str) -> Iterator[RawRow]:
         except csv.Error:
             yield RawRow(line, {}, _unreadable("The row cannot be read: its quotes are not those of a CSV"))
             continue
-        if not cells:
+        if not cells or (len(cells) == 1 and not cells[0].strip()):  # a blank line
             continue
         if len(cells) != len(names):
             what = f"The row has {len(cells)} cells where the header has {len(names)}"
