@@ -38,6 +38,8 @@ def factor_line(factor: Factor | SensorFactor, reader: Reader) -> Element:
     licence, licence_unchecked = tidy(factor.licence)
     unchecked = licence_unchecked or tidy(factor.source)[1]
     status = FACTOR_STATUSES.get("recalled" if unchecked else factor.status)
+    if _OURS.match(factor.source):  # its source says so already
+        status = None
     return li[
         _value(factor, reader),
         " · ",
