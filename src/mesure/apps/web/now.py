@@ -39,7 +39,7 @@ from htpy import (
 from mesure.apps.web import calls, everyday
 from mesure.apps.web.actions import next_actions
 from mesure.apps.web.charts import band_line, dial, needle_angle, nice_top, whisker_bar
-from mesure.apps.web.figures import badge, figure, largest
+from mesure.apps.web.figures import badge, figure
 from mesure.apps.web.layout import pause_button
 from mesure.apps.web.sentence import failed, failures, lede, trend
 from mesure.quantity import Quantity, add_independent
@@ -217,13 +217,13 @@ def _by_model(parts: dict[str, Node], reader: Reader) -> Element:
 def _models(overview: Overview, reader: Reader) -> list[Element]:
     rows = overview.models
     shown, rest = (rows, ()) if len(rows) <= _MODELS_SHOWN else (rows[: _MODELS_SHOWN - 1], rows[_MODELS_SHOWN - 1 :])
-    top, unit = max((row.energy_wh.high for row in rows), default=1.0), largest(row.energy_wh for row in rows)
+    top = max((row.energy_wh.high for row in rows), default=1.0)
     t = reader.t
-    elements = [_model_row(_model_name(row, reader), row.energy_wh, top, unit, reader) for row in shown]
+    elements = [_model_row(_model_name(row, reader), row.energy_wh, top, reader) for row in shown]
     if rest:
         total = add_independent([row.energy_wh for row in rest])
         name = t.n("{count} other", "{count} others", len(rest))
-        elements.append(_model_row([name], total, max(top, total.high), unit, reader))
+        elements.append(_model_row([name], total, max(top, total.high), reader))
     return elements
 
 
@@ -233,11 +233,11 @@ def _model_name(row: ModelRow, reader: Reader) -> list[Node]:
     return [row.model or t.t("unnamed"), flag]
 
 
-def _model_row(name: list[Node], energy: Quantity, top: float, unit: Quantity | None, reader: Reader) -> Element:
+def _model_row(name: list[Node], energy: Quantity, top: float, reader: Reader) -> Element:
     return tr[
         th(scope="row")[name],
         td[whisker_bar(*energy[:3], top=top)],
-        td(".n")[figure(energy, reader.t, beside=unit)],
+        td(".n")[figure(energy, reader.t)],
     ]
 
 
