@@ -67,6 +67,7 @@ _WITH_VALUES = (
     mark("{part} is part of {whole} and cannot exceed it"),
     mark("Add {part} into {whole} before recording"),
     mark("Add {part} into {whole}"),
+    mark("{name} is a share and cannot exceed 1"),
     mark("Table {name}, line {line}, column {column}: {reason}"),
     mark("not one of {names}"),
     mark("Entry {line} names no table of factors"),
@@ -76,6 +77,17 @@ _WITH_VALUES = (
 
 #: Sentences that are their own msgids, and words that stand as values in others.
 _PLAIN = (
+    mark("Amortising a training takes a count above 0, a first and a last day, and the source of both figures"),
+    mark("State the published amortisation, or leave this line out"),
+    mark("The figures of this training contradict one another"),
+    mark("Correct them: an implausible training is not amortised"),
+    mark("The seller publishes no dense 16-bit rate of this accelerator"),
+    mark("Give gpu_hours, or name another accelerator"),
+    mark("The seller publishes no board power of this accelerator"),
+    mark("Give power_w, the rated W of one accelerator"),
+    mark("Give the parameters one token meets, and all of them"),
+    mark("Nothing to compute the energy of a training from"),
+    mark("Give measured_energy_kwh, or gpu_hours (or n_gpus and hours), or tokens and params_b"),
     mark("A table of the catalogue is missing"),
     mark("Add your rows to it, or replace it with --replace"),
     mark("Complete the row with its source, or leave it out"),
