@@ -10,6 +10,7 @@ from mesure.catalogue import Factor, current
 from mesure.impact import formulas
 from mesure.impact.deployment import Deployment, ModelCard
 from mesure.impact.hardware import on_processor
+from mesure.impact.mixture import Spread
 from mesure.impact.modelled import Modelled, Reference, modelled
 from mesure.impact.rows import Form, error_name, row_of
 from mesure.impact.scenarios import LOCAL_PROVIDERS
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from mesure.impact.impacts import Impacts
-    from mesure.impact.mixture import Spread
 
 __all__ = ["BEYOND_ENERGY", "Coefficients", "coefficient_row", "resolve"]
 
@@ -55,12 +55,23 @@ class Coefficients:
     status: Status
     catalogue_version: str
     _rows: dict[int, dict[str, float]] = field(default_factory=dict, repr=False)
+    _multipliers: dict[tuple[int, str, str], Spread] = field(default_factory=dict, repr=False)
 
     def row(self, basis: int) -> dict[str, float]:
         """`formulas.COEFFICIENT_COLUMNS` of a basis."""
         found = self._rows.get(basis)
         if found is None:
             found = self._rows[basis] = row_of(self.form, self.stack, self.phases, basis)
+        return found
+
+    def multiplier(self, basis: int, part: str, quantity: str) -> Spread:
+        """What one Wh at the accelerators (or where it was read) makes of a quantity; NaN without a sourced factor."""
+        key = basis, part, quantity
+        found = self._multipliers.get(key)
+        if found is None:
+            row = self.row(basis)
+            sums = (sum(row[n] for n in formulas.multipliers(part, quantity, q)) for q in formulas.QUANTILES)
+            found = self._multipliers[key] = Spread(*sums)
         return found
 
     def error(self, basis: int) -> Spread:

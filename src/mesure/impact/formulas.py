@@ -67,7 +67,7 @@ MEDIA_FEATURES = (
 )  # fmt: skip
 FEATURES = (*TEXT_FEATURES, *MEDIA_FEATURES, "audio_seconds")
 _MEASURED = tuple(f"measured_{q}_wh" for q in QUANTILES)
-EVENT_COLUMNS = ("basis", *(f"x_{name}" for name in (*FEATURES, *_MEASURED)))
+EVENT_COLUMNS = (*(f"x_{name}" for name in (*FEATURES, *_MEASURED)), "basis")
 
 #: Bits of a basis: what is unknown although the call had it, and where a measured energy was read.
 INPUT, OUTPUT, STEPS, PIXELS, FRAMES, AUDIO = 1, 2, 4, 8, 16, 32
@@ -120,7 +120,9 @@ def event_columns(facts: Mapping[str, Any], engine: Engine = SCALAR, *, media: b
         media_basis, of_media = _media(facts, engine, served, calls)
         basis, columns = basis + media_basis, columns | of_media
     measured_basis, measured = _measured(facts, engine)
-    return {"basis": where(measured_basis > 0, measured_basis, basis), **columns, **measured}
+    columns.update(measured)
+    columns["basis"] = where(measured_basis > 0, measured_basis, basis)
+    return columns
 
 
 def _text_only(facts: Mapping[str, Any]) -> bool:
@@ -217,8 +219,12 @@ def accelerator_energy_wh(x: Mapping[str, Any], k: Mapping[str, Any], features: 
     """Modelled Wh at the accelerators: sum of features x coefficients."""
     energy: Any = 0.0
     for name in features:
-        energy = energy + x[f"x_{name}"] * k[f"k_{name}"]
+        feature, coefficient = _COLUMNS_OF[name]
+        energy = energy + x[feature] * k[coefficient]
     return energy
+
+
+_COLUMNS_OF = {name: (f"x_{name}", f"k_{name}") for name in FEATURES}
 
 
 def multipliers(part: str, quantity: str, q: str) -> tuple[str, ...]:
@@ -228,12 +234,18 @@ def multipliers(part: str, quantity: str, q: str) -> tuple[str, ...]:
     return tuple(f"m_{phase}{quantity}_{q}" for phase in ((part,) if part else PARTS[1:]))
 
 
-def impacts(x: Mapping[str, Any], k: Mapping[str, Any], outputs: Iterable[str] = OUTPUTS) -> dict[str, Any]:
-    """Every requested output, named as in `OUTPUTS`. `x`: `EVENT_COLUMNS`; `k`: `COEFFICIENT_COLUMNS` of its basis.
+def impacts(
+    x: Mapping[str, Any],
+    k: Mapping[str, Any],
+    outputs: Iterable[str] = OUTPUTS,
+    features: Sequence[str] = FEATURES,
+) -> dict[str, Any]:
+    """Every requested output, named as in `OUTPUTS`. `x`: `EVENT_COLUMNS`; `k`: `COEFFICIENT_COLUMNS` of its basis;
+    `features`: those that may differ from zero.
 
     What has no sourced factor is NaN on floats and arrays, NULL in an engine.
     """
-    energy = accelerator_energy_wh(x, k)
+    energy = accelerator_energy_wh(x, k, features)
     base = {q: energy + x[f"x_measured_{q}_wh"] for q in QUANTILES}
     found = {}
     for name in outputs:
@@ -268,7 +280,7 @@ SUMMED = tuple(f"x_{name}" for name in (*FEATURES, *_MEASURED))
 SUMMED_TEXT = tuple(f"x_{name}" for name in (*TEXT_FEATURES, *_MEASURED))
 
 
-def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS) -> Any:
+def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS, features: Sequence[str] = FEATURES) -> Any:
     """A frame with `EVENT_COLUMNS`, joined with `COEFFICIENT_COLUMNS` on deployment and basis, plus `outputs`.
 
     Rows in = rows out; a row whose coefficients are NULL (no match in the join) has NULL outputs.
@@ -277,4 +289,4 @@ def with_impacts(frame: Any, outputs: Iterable[str] = OUTPUTS) -> Any:
 
     x = {name: nw.col(name) for name in EVENT_COLUMNS}
     k = {name: nw.col(name) for name in COEFFICIENT_COLUMNS}
-    return frame.with_columns(**impacts(x, k, outputs))
+    return frame.with_columns(**impacts(x, k, outputs, features))

@@ -88,6 +88,8 @@ class Impacts:
         self.basis = formulas.basis_of(columns)
         self.row = coefficients.row(self.basis)
         self._measured = energy_status
+        self._base: tuple[float, float, float] | None = None
+        self._held: dict[tuple[str, str], Quantity | None] = {}
 
     @property
     def model(self) -> str | None:
@@ -120,7 +122,7 @@ class Impacts:
             ]
         return tuple(codes)
 
-    @functools.cached_property
+    @property
     def status(self) -> Status:
         """How the energy was obtained."""
         if self._measured is not None:
@@ -128,8 +130,7 @@ class Impacts:
         unknown = self.basis & (formulas.INPUT | formulas.OUTPUT)
         return Status.DEFAULT if unknown else self.coefficients.status
 
-    @functools.cached_property
-    def _base(self) -> tuple[float, float, float]:
+    def _read_base(self) -> tuple[float, float, float]:
         """Wh at the accelerators, or where energy was read."""
         x = self.columns
         energy = formulas.accelerator_energy_wh(x, self.row, self._features)
@@ -145,14 +146,18 @@ class Impacts:
 
     def quantity(self, part: str, quantity: str) -> Quantity | None:
         """One quantity of a phase ("" the whole, "usage_", "embodied_"); None where no sourced factor exists."""
-        if (part, quantity) in self.coefficients.without_factor:
-            return None
-        low, mid, high = (
-            base * sum(self.row[name] for name in formulas.multipliers(part, quantity, q))
-            for base, q in zip(self._base, formulas.QUANTILES, strict=True)
-        )
+        key = part, quantity
+        if key not in self._held:
+            self._held[key] = None if key in self.coefficients.without_factor else self._quantity(part, quantity)
+        return self._held[key]
+
+    def _quantity(self, part: str, quantity: str) -> Quantity:
+        if self._base is None:
+            self._base = self._read_base()
+        low, mid, high = self._base
+        by_low, by_mid, by_high = self.coefficients.multiplier(self.basis, part, quantity)
         status, sources = self._provenance(part, quantity)
-        return Quantity(low, mid, high, _UNITS[quantity], status, sources)
+        return Quantity(low * by_low, mid * by_mid, high * by_high, _UNITS[quantity], status, sources)
 
     def _provenance(self, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
         coefficients = self.coefficients
@@ -176,27 +181,27 @@ class Impacts:
         stack = [parts[name] for name in names if not (processor and name == "host_share")]
         return (*processor, *(source for part in stack for source in part.sources))
 
-    @functools.cached_property
+    @property
     def energy_wh(self) -> Quantity:
         """Energy at the site's meter."""
         found = self.quantity("", "energy_wh")
         assert found is not None
         return found
 
-    @functools.cached_property
+    @property
     def gwp_gco2eq(self) -> Quantity | None:
         """Use (location-based) and manufacture."""
         return self.quantity("", "gwp_gco2eq")
 
-    @functools.cached_property
+    @property
     def water_ml(self) -> Quantity | None:
         return self.quantity("", "water_ml")
 
-    @functools.cached_property
+    @property
     def adpe_gsbeq(self) -> Quantity | None:
         return self.quantity("", "adpe_gsbeq")
 
-    @functools.cached_property
+    @property
     def pe_mj(self) -> Quantity | None:
         return self.quantity("", "pe_mj")
 

@@ -36,10 +36,6 @@ _ENDED_S = (
     "CASE WHEN basis = 'observed' THEN (epoch_us(coalesce(ended_at, started_at)) + CASE WHEN ended_at IS NULL "
     "THEN coalesce(duration_ms, 0) * 1000 ELSE 0 END)::BIGINT // 1000000 END"
 )
-#: How a measured energy was obtained; empty for a modelled one.
-_READ = (
-    "CASE WHEN energy_j IS NOT NULL THEN coalesce(energy_status, '') || '/' || coalesce(energy_scope, '') ELSE '' END"
-)
 _HAS_MEDIA = "coalesce(bool_or(images_count > 0 OR audio_seconds > 0 OR operation IN ({})), false)"
 
 
@@ -148,12 +144,13 @@ class Engine:
             media = self._has_media(connection, part)
             connection.execute(
                 f"CREATE OR REPLACE TEMP VIEW staged AS SELECT filename AS file, {asked}{bucket} AS bucket, "
-                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, {_READ} AS read, {_TOKENS} AS tokens, {', '.join(FACTS)} "
+                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, {_TOKENS} AS tokens, {', '.join(FACTS)} "
                 f"FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, {_key_columns()} "
                 f"FROM ({_source(part)}))"
             )
             summed = formulas.SUMMED if media else formulas.SUMMED_TEXT
-            by = ", ".join(["file", *names, "bucket", "ended", *_KEY_NAMES, "basis", "read"])
+            # Columns as they are stored: texts made from them would cost more to group by than all the formulas
+            by = ", ".join(["file", *names, "bucket", "ended", *_KEY_NAMES, "basis", *_READ])
             sums = ", ".join(f"sum({name})" for name in summed)
             found = connection.execute(
                 f"SELECT {by}, count(*), sum(calls_count)::BIGINT, sum(tokens)::BIGINT, {sums} "
@@ -187,7 +184,8 @@ class Engine:
             row[1 + groups : 3 + groups],
             row[3 + groups :],
         )
-        key, (basis, read, events, calls, tokens), features = Key(*rest[:7]), rest[7:12], rest[12:]
+        key = Key(*(text or "" for text in rest[:7]))
+        (basis, status, scope, events, calls, tokens), features = rest[7:13], rest[13:]
         coefficients = self._pricer.coefficients(key)
         x = _NO_FEATURES | dict(zip(summed, features, strict=True))
         found = formulas.impacts(x, coefficients.row(basis), _OUTPUTS)
@@ -195,16 +193,21 @@ class Engine:
         if formulas.known(found["gwp_gco2eq_mid"]):
             sums.gwp_low, sums.gwp_mid, sums.gwp_high = (found[name] for name in _OUTPUTS[3:])
             sums.gwp_events = events
-        assumed = ASSUMED if basis & formulas.TOKENS_UNKNOWN and basis < formulas.ACCELERATOR else ""
-        return file, values, bucket, ended, self._pricer.cell(key, read or assumed), sums
+        if basis >= formulas.ACCELERATOR:
+            obtained = f"{status or ''}/{scope or ''}"
+        else:
+            obtained = ASSUMED if basis & formulas.TOKENS_UNKNOWN else ""
+        return file, values, bucket, ended, self._pricer.cell(key, obtained), sums
 
 
 _NO_FEATURES = dict.fromkeys(formulas.SUMMED, 0.0)
+#: How a measured energy was obtained.
+_READ = ("energy_status", "energy_scope")
 _KEY_NAMES = tuple(f"key_{name}" for name in Key._fields)
 
 
 def _key_columns() -> str:
-    texts = ", ".join(f"coalesce({name}, '') AS key_{name}" for name in KEY_COLUMNS)
+    texts = ", ".join(f"{name} AS key_{name}" for name in KEY_COLUMNS)
     return f"{texts}, month AS key_month"
 
 
