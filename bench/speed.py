@@ -92,7 +92,7 @@ def scalar() -> dict[str, float]:
 
 
 def filled(folder: Path, count: int) -> Ledger:
-    """A ledger of made-up calls: written by DuckDB in the ledger's own schema, as a life of the gateway would leave it."""
+    """A ledger of made-up calls, written by DuckDB in the ledger's own schema."""
     import duckdb
     from arro3.core import Table
     from deltalake import write_deltalake
@@ -108,7 +108,9 @@ def filled(folder: Path, count: int) -> Ledger:
         "identity": "uuid()::VARCHAR",
         "started_at": "TIMESTAMPTZ '2026-10-01' + to_seconds((i * 2592000.0 / {n})::BIGINT)",
         "provider": "['openai','anthropic','mistral','google','own'][1 + i % 5]",
-        "model_requested": "['gpt-4o','claude-sonnet-4-5','mistral-large-latest','gemini-2.5-flash','unheard'][1 + i % 5]",
+        "model_requested": (
+            "['gpt-4o','claude-sonnet-4-5','mistral-large-latest','gemini-2.5-flash','unheard'][1 + i % 5]"
+        ),
         "operation": "'chat'",
         "basis": "'observed'",
         "status": "'ok'",
@@ -153,7 +155,9 @@ def materialised(connection: Any, part: Slice, pricer: Pricer) -> int:
         marks = ", ".join("?" * (len(names) + 1 + len(k)))
         connection.execute(f"INSERT INTO prices VALUES ({marks})", [*key, basis, *values])
     same = " AND ".join(f"s.{name} IS NOT DISTINCT FROM p.{name}" for name in (*names, "basis"))
-    joined = connection.sql(f"SELECT s.*, p.* EXCLUDE ({', '.join(names)}, basis) FROM staged s LEFT JOIN prices p ON {same}")
+    joined = connection.sql(
+        f"SELECT s.*, p.* EXCLUDE ({', '.join(names)}, basis) FROM staged s LEFT JOIN prices p ON {same}"
+    )
     priced = formulas.with_impacts(nw.from_native(joined), _OUTPUTS, formulas.TEXT_FEATURES).to_native()
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE priced AS SELECT {', '.join(_OUTPUTS)} FROM ({priced.sql_query()})"

@@ -309,3 +309,19 @@ def test_an_unbounded_ratio_still_prints() -> None:
     printed = shown(ratio(_wh(1, 2, 3), _wh(0, 2, 3)))
     assert printed.high == math.inf
     assert printed.mid == 1.0
+
+
+@pytest.mark.parametrize(("unit", "plain"), [("gCO2eq", "g"), ("Wh", "Wh"), ("gSbeq", "g Sb eq"), ("tokens", "tokens")])
+def test_nothing_is_shown_in_the_plain_unit(unit: str, plain: str) -> None:
+    assert shown(exact(0.0, unit, Status.MODELLED)).unit == plain
+
+
+@pytest.mark.parametrize(("mid", "text"), [(1.6e-4, 160.0), (2.6e-4, 260.0), (7e-5, 70.0)])
+def test_a_wide_interval_leaves_two_digits_where_the_first_is_small(mid: float, text: float) -> None:
+    assert shown(Quantity(mid / 20, mid, mid * 14, "gCO2eq", Status.DEFAULT)).mid == pytest.approx(text)
+
+
+def test_a_column_takes_the_unit_of_its_largest() -> None:
+    largest, small = exact(1.1e-3, "Wh", Status.MODELLED), exact(6e-4, "Wh", Status.MODELLED)
+    assert shown(small).unit == "µWh"
+    assert (shown(small, beside=largest).unit, shown(small, beside=largest).mid) == ("mWh", 0.6)

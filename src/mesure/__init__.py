@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 from mesure.version import METHOD_VERSION, __version__
 
 if TYPE_CHECKING:
-    from mesure.impact import Deployment, Impacts, ModelCard, estimate
+    from mesure.impact import Deployment, Impacts, ModelCard, estimate, estimate_training
 
-__all__ = ["METHOD_VERSION", "Deployment", "Impacts", "ModelCard", "__version__", "estimate"]
+__all__ = ["METHOD_VERSION", "Deployment", "Impacts", "ModelCard", "__version__", "estimate", "estimate_training"]
 
 _HOMES = {
     "Deployment": "mesure.impact",
     "Impacts": "mesure.impact",
     "ModelCard": "mesure.impact",
     "estimate": "mesure.impact",
+    "estimate_training": "mesure.impact",
 }
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "add_shared",
     "exact",
     "has_prefixes",
+    "least_place",
     "multiply_independent",
     "ratio",
     "shown",
@@ -190,7 +191,8 @@ def ratio(numerator: Quantity, denominator: Quantity, shared: float = 0.0) -> Qu
     above = own * math.hypot(_log_ratio(numerator.high, numerator.mid), _log_ratio(denominator.mid, denominator.low))
     if shared == 1.0:  # also where a bound is zero or infinite: what is wholly shared cancels
         below = above = 0.0
-    return Quantity(mid * math.exp(-below), mid, mid * _exp(above), "1", status, sources)
+    low = mid * math.exp(-below) if below < math.inf else 0.0  # mid may be infinite
+    return Quantity(low, mid, mid * _exp(above), "1", status, sources)
 
 
 def _log_ratio(larger: float, smaller: float) -> float:
@@ -230,19 +232,23 @@ def has_prefixes(unit: str) -> bool:
     return unit in _PREFIXED
 
 
-def shown(quantity: Quantity) -> Shown:
+def shown(quantity: Quantity, *, beside: Quantity | None = None) -> Shown:
     """Prefix chosen from the mid value, decimals from the width of the interval (a tenth of it is the last digit).
 
-    A value above zero keeps at least one significant digit: it never prints as 0.
+    A value above zero keeps one significant digit at least, and two where the first is 1 or 2: it never prints as 0.
+    With `beside`, the largest of a column, the prefix is that one's.
     """
-    prefixes = _PREFIXED.get(quantity.unit, ((1.0, quantity.unit),))
-    scale, unit = next(
-        (prefix for prefix in reversed(prefixes) if quantity.mid >= prefix[0] * _reach(prefix[0])),
-        prefixes[0] if quantity.mid > 0.0 else (1.0, quantity.unit),
-    )
+    scale, unit = _prefix(quantity.unit, (beside or quantity).mid)
     low, mid, high = (value / scale for value in quantity[:3])
     decimals = min(max(_decimals(high - low, mid), 0), 12)
     return Shown(round(low, decimals), round(mid, decimals), round(high, decimals), unit, decimals)
+
+
+def _prefix(unit: str, mid: float) -> tuple[float, str]:
+    prefixes = _PREFIXED.get(unit, ((1.0, unit),))
+    if mid <= 0.0:
+        return next(prefix for prefix in prefixes if prefix[0] == 1.0)
+    return next((prefix for prefix in reversed(prefixes) if mid >= prefix[0] * _reach(prefix[0])), prefixes[0])
 
 
 def _reach(scale: float) -> float:
@@ -251,7 +257,14 @@ def _reach(scale: float) -> float:
 
 
 def _decimals(width: float, mid: float) -> int:
-    first_digit = -math.floor(math.log10(mid)) if mid > 0.0 else 0
+    if mid <= 0.0:
+        return max(math.ceil(-math.log10(width) + 1.0), 0) if 0.0 < width < math.inf else 0
     if 0.0 < width < math.inf:
-        return max(math.ceil(-math.log10(width) + 1.0), first_digit)
-    return first_digit + 2 if mid > 0.0 else 0
+        return max(math.ceil(-math.log10(width) + 1.0), -least_place(mid))
+    return 2 - math.floor(math.log10(mid))
+
+
+def least_place(mid: float) -> int:
+    """Power of ten of the last digit that `mid` > 0 keeps however wide its interval: 160 is not 200, and 70 is 70."""
+    power = math.floor(math.log10(mid))
+    return power - 1 if mid < 3.0 * 10.0**power else power

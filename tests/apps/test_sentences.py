@@ -59,6 +59,8 @@ def test_every_sentence_is_foreseen() -> None:
         ("server.port must be a whole number", "il faut un nombre entier"),
         ("This number is written with a comma, and could be read in two ways", "virgule"),
         ("Say --decimal comma, or write numbers without thousands marks.", "--decimal comma"),
+        ("This must be a whole number", "Il faut un nombre entier"),
+        ("This must be true or false", "Il faut vrai ou faux"),
         ("The row has 3 cells where the header has 4", "3 cellules là où l’en-tête en a 4"),
         ("Something nobody foresaw", "Something nobody foresaw"),
     ],

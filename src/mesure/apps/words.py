@@ -6,11 +6,15 @@ from mesure.i18n import mark
 from mesure.quantity import Status
 
 __all__ = [
+    "DEMOS",
     "ENVIRONMENTS",
+    "FACTOR_STATUSES",
     "FORMULAS",
     "MEANINGS",
     "NOTICES",
     "OUTCOMES",
+    "SENSED",
+    "SENSORS",
     "STATUSES",
     "STEPS",
     "UNITS",
@@ -28,9 +32,9 @@ STATUSES: dict[Status, str] = {
 MEANINGS: dict[Status, str] = {
     Status.MEASURED: mark("read from a sensor of the machine that answered"),
     Status.REPORTED: mark("given by the provider with its answer"),
-    Status.MODELLED: mark("calculated from the tokens, the model and the place, with sourced factors"),
+    Status.MODELLED: mark("calculated with sourced factors, from the tokens or the processor time of the calls"),
     Status.DECLARED: mark("calculated from what a person stated of their use"),
-    Status.DEFAULT: mark("calculated with a wide default, because the model or the place is unknown"),
+    Status.DEFAULT: mark("calculated with a wide default, because the model, its tokens or the place are unknown"),
 }
 
 #: What deserves a word in the list of calls; a call that went well does not.
@@ -49,6 +53,29 @@ NOTICES: dict[str, str] = {
         "Its prose is poor; messages and replies are not shown or kept."
     ),
     "demo-upstream": mark("Demonstration: these calls are real, answered by the provider you gave."),
+}
+
+#: The notices of a demonstration.
+DEMOS = frozenset({"demo", "demo-upstream"})
+
+#: Sensors of a call's energy, by the name written on the call.
+SENSORS: dict[str, str] = {
+    "cpu-time": mark("processor time (the operating system counts it), times the power of a busy thread"),
+    "rapl": mark("the processor's own energy counter (RAPL)"),
+}
+
+#: Formulas of energy that came with the call, where it was not read but modelled.
+SENSED: dict[str, str] = {
+    "cpu-time": mark("processor time x power of a busy thread"),
+    "": mark("modelled where the call ran"),
+}
+
+#: How sure a factor is; one that its source publishes needs no word.
+FACTOR_STATUSES: dict[str, str] = {
+    "estimated": mark("estimate"),
+    "assumed": mark("assumption"),
+    "recalled": mark("to be checked"),
+    "default": mark("default value"),
 }
 
 #: Steps of a calculation; a step without words shows its name.
@@ -119,7 +146,35 @@ FORMULAS: frozenset[str] = frozenset(
 
 #: Units that are words.
 UNITS: dict[str, str] = {
+    "1": "",
+    "ratio": "",
+    "factor": "",
     "tokens": mark("tokens"),
+    "share": "",
+    "share (guess)": "",
+    "share (stated)": "",
+    "share (rakam)": "",
+    "share (ecologits)": "",
+    "years": mark("years"),
+    "layers": mark("layers"),
+    "elements": mark("elements"),
+    "elements per token and layer": mark("elements per token and layer"),
+    "experts": mark("experts"),
+    "1e9 parameters": mark("billion parameters"),
+    "bits per weight": mark("bits per weight"),
+    "tokens per call": mark("tokens per call"),
+    "tokens per second": mark("tokens per second"),
+    "seconds": mark("seconds"),
+    "accelerators": mark("accelerators"),
+    "GB": mark("GB"),
+    "GB/s": mark("GB/s"),
+    "GB/s per direction": mark("GB/s per direction"),
+    "Wh/hour": mark("Wh per hour"),
+    "kgCO2e/machine": mark("kg CO₂e per machine"),
+    "kgCO2e/server": mark("kg CO₂e per server"),
+    "kgCO2e/GPU": mark("kg CO₂e per accelerator"),
+    "kgCO2e/board": mark("kg CO₂e per board"),
+    "gCO2/kWh": mark("g CO₂/kWh"),
     "Wh per unit": mark("Wh per million"),
     "gCO2e/kWh": mark("g CO₂e/kWh"),
 }

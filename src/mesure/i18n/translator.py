@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from mesure.errors import UnknownName
 from mesure.i18n.languages import LANGUAGES, Language
 from mesure.i18n.text import NARROW, QuantityText, french, typographic
-from mesure.quantity import Quantity, Status, shown
+from mesure.quantity import Quantity, Status, least_place, shown
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -85,13 +85,13 @@ class Translator:
         """A share (0.18) as a percentage, spaced as the language does."""
         return self.number(share * 100.0, decimals) + (f"{NARROW}%" if self.language == "fr" else "%")
 
-    def quantity(self, quantity: Quantity) -> QuantityText:
+    def quantity(self, quantity: Quantity, beside: Quantity | None = None) -> QuantityText:
         """Rounded by the width of its interval: `0.31 Wh [0.18-0.52]`, in the language's digits.
 
-        The unit gets its prefix from the middle value. A low bound too small for those digits keeps one digit of its
-        own, so that it never reads as nothing.
+        The unit gets its prefix from the middle value, or from that of `beside`, the largest of a column. A low bound
+        too small for those digits keeps one digit of its own, so that it never reads as nothing.
         """
-        scaled = shown(quantity)
+        scaled = shown(quantity, beside=beside)
         unit = "" if scaled.unit == "1" else scaled.unit + _UNIT_SUFFIX.get(quantity.unit, "")
         mid, low, high = scaled.mid, scaled.low, scaled.high
         factor = quantity.mid / mid if mid else 1.0
@@ -105,7 +105,7 @@ class Translator:
 
     def _least(self, value: float, digits: int) -> str:
         if value > 0.0 and round(value, digits) == 0.0:
-            digits = -math.floor(math.log10(value))
+            digits = -int(f"{value:.0e}".partition("e")[2])
         return self.number(round(value, digits), max(digits, 0))
 
     def _trimmed(self, value: str) -> str:
@@ -143,9 +143,9 @@ class Translator:
 
 def _tens(width: float, mid: float) -> int:
     """Digits to drop left of the decimal mark when a tenth of the interval exceeds ten; never all of `mid`."""
-    if width < 100.0 or mid < 10.0:
+    if not 100.0 <= width < math.inf or mid < 10.0:
         return 0
-    return -min(math.floor(math.log10(width / 10.0)), math.floor(math.log10(mid)))
+    return -max(min(math.floor(math.log10(width / 10.0)), least_place(mid)), 0)
 
 
 def _french_messages() -> dict[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from mesure.impact.deployment import Deployment, ModelCard
 from mesure.impact.explain import Explanation, explain
 from mesure.impact.formulas import event_columns
 from mesure.impact.impacts import Impacts, Phase, estimate, impacts_of
+from mesure.impact.training import TrainingImpacts, amortised_training, estimate_training, explain_training
 
 __all__ = [
     "Coefficients",
@@ -13,10 +14,14 @@ __all__ = [
     "Impacts",
     "ModelCard",
     "Phase",
+    "TrainingImpacts",
+    "amortised_training",
     "coefficient_row",
     "estimate",
+    "estimate_training",
     "event_columns",
     "explain",
+    "explain_training",
     "impacts_of",
     "resolve",
 ]

@@ -49,7 +49,6 @@ class Constants:
     diffusion_rate: float
     diffusion_blackwell: float
     diffusion_ampere: float
-    unet_gain: float
     dual_gain: float
     dual_streams: float
     diffusion_host_layer_s: float

@@ -34,7 +34,6 @@ class MediaSetting:
     pass_tflop: float  # of a convolutional denoiser, per megapixel and frame; 0 for transformers
     encoder_g: float
     two_streams: float  # 1 where text and image have their own weights
-    unet: float
     boards: float
     batch: float
     board_w: float
@@ -62,7 +61,7 @@ def _seconds(
     attention = 4e-12 * s.layers * s.hidden * tokens * tokens * s.attention_factor
     pixels = width * height * 1e-6 * frames
     tflop = s.passes * (linear + attention + s.pass_tflop * pixels)
-    busy = steps * s.batch * tflop / (s.boards * rate * k.unet_gain**s.unet * k.dual_gain**s.two_streams)
+    busy = steps * s.batch * tflop / (s.boards * rate * k.dual_gain**s.two_streams)
     many = 1.0 + k.diffusion_host_board * (s.boards - 1.0)
     host = steps * s.layers * k.dual_streams**s.two_streams * k.diffusion_host_layer_s * many
     coda = s.batch * (k.decode_tflop * pixels + 2e-3 * s.encoder_g * k.text_tokens) / rate
@@ -83,11 +82,10 @@ def diffusion_joules(
 
 
 def diffusion_terms(
-    s: MediaSetting, k: Constants, width: float, height: float, frames: float, steps: float
+    s: MediaSetting, k: Constants, width: float, height: float, frames: float, steps: float, volume: float
 ) -> dict[str, float]:
-    """Joules per unit of `TERMS`: exact at the settings given, polynomial around them."""
-    latent = 1.0 + (frames - 1.0) / s.temporal_factor
-    volume = max(width * height * 1e-6 * latent, 1e-9)
+    """Joules per unit of `TERMS`: exact at the settings given, whose volume the reader counts as `volume`, polynomial
+    around them."""
     busy, host, links, coda, whole = _seconds(s, k, width, height, frames, steps)
     tokens = _tokens(s, k, width, height, frames)
     square = 4e-12 * s.layers * s.hidden * tokens * tokens * s.attention_factor * s.passes

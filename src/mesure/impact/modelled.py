@@ -221,9 +221,9 @@ def _of_media(
         reference.frames or assumed.frames,
         reference.steps or assumed.steps,
     )
-    scenarios = media_scenarios(subject.media, deployment, year, settings)
     latent = 1.0 / media.temporal_factor
-    volume = settings[0] * settings[1] * 1e-6 * (1.0 + (settings[2] - 1.0) * latent)
+    volume = max(settings[0] * settings[1] * 1e-6 * (1.0 + (settings[2] - 1.0) * latent), 1e-9)
+    scenarios = media_scenarios(subject.media, deployment, year, settings, volume)
     counts = dict(
         zip(MEDIA_TERMS, (1.0, volume, settings[3], settings[3] * volume, settings[3] * volume**2), strict=True)
     )

@@ -228,7 +228,6 @@ def media_setting(model: MediaModel, machine: Machine, boards: int, batch: float
         pass_tflop=model.pass_tflop,
         encoder_g=model.text_encoder_params_b,
         two_streams=model.two_streams,
-        unet=1.0 if model.pass_tflop else 0.0,
         boards=float(boards),
         batch=batch,
         board_w=machine.power_w,
@@ -244,8 +243,10 @@ def media_scenarios(
     deployment: Deployment,
     year: int | None,
     settings: tuple[float, float, float, float],
+    volume: float,
 ) -> list[Scenario]:
-    """As `text_scenarios`, for a denoiser. `settings`: width, height, frames, steps."""
+    """As `text_scenarios`, for a denoiser. `settings`: width, height, frames, steps; `volume`: as the formulas count
+    it."""
     fleet = _fleet(deployment, year, local=False)
     boards = ((deployment.n_gpus, 1.0),) if deployment.n_gpus else ((1, 1.0),) if deployment.gpu else _IMAGE_BOARDS
     batches = (float(deployment.batch),) if deployment.batch else _IMAGES_AT_ONCE
@@ -260,7 +261,7 @@ def media_scenarios(
                 for n, of_boards in boards:
                     for batch in batches:
                         setting = media_setting(model, machine, n, batch)
-                        joules = diffusion_terms(setting, constants(), *settings)
+                        joules = diffusion_terms(setting, constants(), *settings, volume)
                         energy = {term: value / _J_PER_WH for term, value in joules.items()}
                         weight = of_size * share * of_boards / (len(fleet) * len(batches))
                         spread = math.hypot(own, machine_spread(machine.id))

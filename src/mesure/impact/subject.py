@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from mesure.catalogue import Factor, current
 from mesure.catalogue.table import factor_of
-from mesure.impact.constants import packaged
+from mesure.impact.constants import belief, packaged
 from mesure.impact.deployment import BITS, Deployment, ModelCard
 from mesure.impact.geometry import TextGeometry, generic_media, generic_text
 
@@ -240,6 +240,9 @@ def _denoiser(model: str, card: ModelCard | None, facts: ModelFacts | None, moda
     sized_only = not (found["layers"] or found["pass_tflop"])
     merged = {p: plain[p] if value is None else value for p, value in found.items()}
     media = MediaModel(**merged, default_steps=read.get("default_steps"), sized_only=sized_only)
-    return Subject(
-        name if known else None, known, modality, (), ((1.0, media),), tuple(dict.fromkeys(read.used)), False
-    )
+    weighted: tuple[tuple[float, MediaModel], ...] = ((1.0, media),)
+    if modality == "video" and sized_only and not found["temporal_factor"]:
+        packed = belief("video_frames_8")
+        weighted = ((1.0 - packed.value, media), (packed.value, replace(media, temporal_factor=8.0)))
+        read.used.append(packed)
+    return Subject(name if known else None, known, modality, (), weighted, tuple(dict.fromkeys(read.used)), False)

@@ -2,7 +2,7 @@
 
 from mesure.ledger.committer import Committer, CommitterState
 from mesure.ledger.counters import CounterLabels, CounterRow, Counters
-from mesure.ledger.importing import ImportResult, import_events
+from mesure.ledger.importing import ImportResult, KnownImport, import_events, known_imports, remove_imports
 from mesure.ledger.pricing import Pricer
 from mesure.ledger.reading import View
 from mesure.ledger.recompute import Basis, Cause, Change, Recomputed, explained, recomputed
@@ -23,6 +23,7 @@ __all__ = [
     "Counters",
     "GroupTotal",
     "ImportResult",
+    "KnownImport",
     "Ledger",
     "ModelRow",
     "Overview",
@@ -37,6 +38,8 @@ __all__ = [
     "Window",
     "explained",
     "import_events",
+    "known_imports",
     "recomputed",
+    "remove_imports",
     "traffic_in",
 ]

@@ -13,6 +13,7 @@ import orjson
 
 from mesure.config import LedgerSettings
 from mesure.errors import LedgerError
+from mesure.ledger.log import logged_applications
 from mesure.ledger.schema import empty_table, to_table
 
 if TYPE_CHECKING:
@@ -124,12 +125,27 @@ class Ledger:
                 self._check(after or {})
                 if self._write(rows, transactions):
                     return self._seen()
-        raise LedgerError(
-            f"Other writers were first {_ATTEMPTS} times in a row",
-            value=str(self.path),
-            action="Try again; if it goes on, look for a program that writes to this table without pause.",
-            code="ledger_contended",
-        )
+        raise self._contended()
+
+    def transactions(self, prefix: str) -> dict[str, int]:
+        """Applications whose id begins with `prefix`, and how far each is: empty where there is no table yet."""
+        with self._lock:
+            if self._opened is None and not (self.path / "_delta_log").is_dir():
+                return {}
+            self._refresh()
+            with _said("read", self.path):
+                found = {app_id for app_id in logged_applications(self.path) if app_id.startswith(prefix)}
+            return {app_id: self._done(app_id) for app_id in sorted(found)}
+
+    def remove(self, origins: Sequence[str], transactions: Mapping[str, int]) -> int:
+        """Delete the rows whose `origin` begins with one of `origins`, in one commit, with what each application has
+        then done; how many went. Raises `LedgerError` if writing fails."""
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                self._refresh()
+                if (gone := self._delete(origins, transactions)) is not None:
+                    return gone
+        raise self._contended()
 
     def compact(self) -> int:
         """Merge small files, month by month; the number of files that went. Rows and their order of writing stay."""
@@ -227,6 +243,37 @@ class Ledger:
                     value=f"{app_id}: {done}, expected {expected}",
                     action="Read how far it is and write the rest.",
                 )
+
+    def _contended(self) -> LedgerError:
+        return LedgerError(
+            f"Other writers were first {_ATTEMPTS} times in a row",
+            value=str(self.path),
+            action="Try again; if it goes on, look for a program that writes to this table without pause.",
+            code="ledger_contended",
+        )
+
+    def _delete(self, origins: Sequence[str], transactions: Mapping[str, int]) -> int | None:
+        """One attempt on the snapshot just read; None when somebody else committed in between."""
+        from deltalake.exceptions import CommitFailedError
+
+        table = self._table()
+        before = table.version()
+        wanted = " OR ".join(f"origin LIKE '{origin}%'" for origin in origins)
+        try:
+            with _said("written", self.path):
+                done = table.delete(
+                    wanted,
+                    writer_properties=_writer_properties(),
+                    commit_properties=_commit_properties(transactions),
+                )
+        except LedgerError as error:
+            if isinstance(error.__cause__, CommitFailedError):
+                return None
+            raise
+        if table.version() == before:  # no row matched, so that nothing was committed: the transactions still must be
+            return 0 if self._write(empty_table(), transactions) else None
+        self._hold(before + 1)
+        return int(done["num_deleted_rows"])
 
     def _write(self, rows: Table, transactions: Mapping[str, int]) -> bool:
         """One attempt on the snapshot just read; False when somebody else committed in between."""

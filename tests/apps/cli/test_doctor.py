@@ -201,3 +201,17 @@ def test_without_providers_it_says_how_to_name_one() -> None:
     (finding,) = found("providers")
     assert finding.level == "warning"
     assert "--upstream" in finding.action
+
+
+def test_warnings_are_not_all_is_there(mesure: Run) -> None:
+    ran = mesure("doctor", "--port", "0", "--data", "d")
+    assert "warning    providers" in ran.out
+    assert "All is there." not in ran.out
+    assert "Mesure can run; " in ran.out.splitlines()[-1]
+
+
+def test_french_numbers_and_the_organisation_s_clock(mesure: Run) -> None:
+    out = mesure("doctor", "--port", "0", "--data", "d", "--lang", "fr").out
+    assert "0,0 Mo" in out
+    assert "0.0 Mo" not in out
+    assert "à l’heure de Europe/Paris" in out

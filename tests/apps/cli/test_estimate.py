@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import mesure as package
-from mesure.apps.cli.tree import _ranges
+from mesure.apps.cli.tree import _formula, _ranges
+from mesure.apps.cli.voice import Voice
 from mesure.apps.cli.words import NAMES
 from mesure.apps.words import STATUSES, WARNINGS
 from mesure.quantity import Status
@@ -120,14 +121,14 @@ def test_explain_draws_an_aligned_tree(mesure: Run) -> None:
     assert any(line.startswith("└─ ") for line in tree)
     starts = {line.index("modelled") for line in tree if "  modelled" in line}
     assert len(starts) == 1
-    formulas = [root["formula"] for root in mesure("explain", *GPT, "--json").data["roots"]]
+    formulas = [_formula(Voice("en"), root["formula"]) for root in mesure("explain", *GPT, "--json").data["roots"]]
     assert all(any(f"= {formula}" in line for line in tree) for formula in formulas)
 
 
 def test_explain_repeats_nothing(mesure: Run) -> None:
     out = mesure("explain", *GPT).out
     energy = mesure("explain", *GPT, "--json").data["roots"][0]
-    assert out.count(f"= {energy['formula']}\n") == 1
+    assert out.count(f"= {_formula(Voice('en'), energy['formula'])}\n") == 1
     assert "(as above)" in out
 
 
@@ -165,3 +166,59 @@ def test_an_event_that_is_not_there(mesure: Run, tmp_path: Path, data: str) -> N
     assert ran.code == 1
     assert ran.error["value"] == "nobody"
     assert not Path("absent").exists()
+
+
+# What cannot be meant
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_model_without_a_name_is_refused(mesure: Run, name: str) -> None:
+    ran = mesure("estimate", name, "--input", 10)
+    assert ran.code == 2
+    assert "no name" in ran.err
+
+
+@pytest.mark.parametrize("option", ["--input", "--output", "--cached", "--images"])
+def test_absurd_counts_are_refused(mesure: Run, option: str) -> None:
+    assert mesure("estimate", "gpt-4o", option, 10**12).code == 2
+    ran = mesure("estimate", "gpt-4o", option, 10**12, "--lang", "fr")
+    assert f"{option} {10**12}" in ran.err
+    assert "Donnez un nombre entier de 0 à 1000000000." in ran.err
+
+
+def test_an_unlisted_model_that_makes_images_is_not_priced_as_text(mesure: Run) -> None:
+    one, ten = (mesure("estimate", "atelier-7", "--images", n, "--json").data for n in (1, 10))
+    text = mesure("estimate", "atelier-7", "--json").data
+    assert one["known"] is False
+    assert one["energy_wh"]["mid"] != text["energy_wh"]["mid"]
+    assert ten["energy_wh"]["mid"] > 5 * one["energy_wh"]["mid"]
+    assert "input_tokens_assumed" not in one["warnings"]
+
+
+def test_an_unlisted_model_that_makes_frames_is_a_video_model(mesure: Run) -> None:
+    few, many = (mesure("estimate", "atelier-8", "--frames", n, "--json").data for n in (16, 160))
+    assert many["energy_wh"]["mid"] > 2 * few["energy_wh"]["mid"]
+
+
+@pytest.mark.parametrize("zone", ["France", "fr", "FRA", "fra"])
+def test_a_zone_by_its_usual_names(mesure: Run, zone: str) -> None:
+    expected = mesure("estimate", *GPT, "--json").data["gwp_gco2eq"]
+    assert mesure("estimate", *GPT[:-1], zone, "--json").data["gwp_gco2eq"] == expected
+
+
+def test_an_accelerator_that_is_not_listed_gets_the_list(mesure: Run) -> None:
+    error = mesure("estimate", "gpt-4o", "--gpu", "zzz", "--json").error
+    assert "h100" in error["action"]
+
+
+def test_counts_of_an_estimate_are_declared(mesure: Run) -> None:
+    out = mesure("explain", *GPT).out
+    assert "reported by the provider" not in out
+    assert "= declared" in out
+
+
+def test_the_formula_tree_is_french_in_french(mesure: Run) -> None:
+    out = mesure("explain", *GPT, "--lang", "fr").out.partition("Sources")[0]
+    for english in ("host_share", "idle_reserve", "fresh_wh", "grid_intensity", "accelerator_energy", "counted"):
+        assert english not in out
+    assert "Énergie des accélérateurs x Reste du serveur" in out

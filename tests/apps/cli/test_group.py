@@ -76,6 +76,43 @@ def test_usage_errors_have_three_parts_and_code_2(mesure: Run, arguments: tuple[
     assert as_json.error["action"]
 
 
+@pytest.mark.parametrize("arguments", [(), ("--lang", "fr"), ("--lang", "en")])
+def test_no_command_at_all_shows_the_help(mesure: Run, arguments: tuple[str, ...]) -> None:
+    ran = mesure(*arguments)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == mesure(*arguments, "--help").out
+    assert "estimate" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value", "action"),
+    [
+        (("--input", "1k"), "--input 1k", "nombre entier de 0"),
+        (("--input", "-5"), "--input -5", "nombre entier de 0"),
+        (("--n-gpus", "0"), "--n-gpus 0", "nombre entier à partir de 1"),
+        (("--batch", "0"), "--batch 0", "nombre supérieur à 0"),
+        (("--audio-seconds", "x"), "--audio-seconds x", "nombre de 0"),
+    ],
+)
+def test_bad_values_are_told_in_french(mesure: Run, arguments: tuple[str, ...], value: str, action: str) -> None:
+    ran = mesure("estimate", "gpt-4o", *arguments, "--lang", "fr")
+    assert ran.code == USAGE
+    assert value in ran.err
+    assert action in ran.err
+    assert " is not " not in ran.err
+
+
+def test_choices_are_named(mesure: Run) -> None:
+    assert mesure("import", "a.csv", "--dates", "us", "--json").error["action"].startswith("Use one of: iso, french")
+
+
+def test_values_are_printable_and_cut(mesure: Run) -> None:
+    ran = mesure("estimate", "gpt-4o", "--zone", "\x1b[31m" + "z" * 500)
+    assert "\x1b" not in ran.err
+    assert "\\x1b[31mzzz" in ran.err
+    assert len(ran.err) < 500
+
+
 def test_a_misspelt_command_or_option_gets_the_nearest(mesure: Run) -> None:
     assert "import" in mesure("imprt", "--json").error["nearest"]
     assert "--port" in mesure("up", "--prot", "1", "--json").error["nearest"]

@@ -58,8 +58,7 @@ def test_the_same_content_compressed_or_renamed_is_the_same(mesure: Run, usage: 
 def test_text_says_what_was_added(mesure: Run, usage: Path) -> None:
     ran = mesure("import", usage, "--data", "d")
     assert ran.out == "usage.csv: 2 rows added, 0 already there.\n"
-    assert "2 lignes ajout" not in ran.out
-    assert "0 " in mesure("import", usage, "--data", "d", "--lang", "fr").out
+    assert "0 ligne ajoutée, 2 déjà présentes." in mesure("import", usage, "--data", "d", "--lang", "fr").out
 
 
 def test_naive_times_are_of_the_organisation_s_zone_unless_said(mesure: Run, usage: Path) -> None:
@@ -156,6 +155,193 @@ def test_files_and_plans_that_cannot_be(mesure: Run, usage: Path, arguments: tup
     assert ran.code == 1
     assert what in ran.error["what"]
     assert not Path("d").exists()
+
+
+# Files that grew, were saved again, or are read otherwise
+
+ONE_MORE = "2026-11-03 08:00,gpt-4o,C,5,5\n"
+
+
+def counts(ran: Any) -> tuple[int, int, int]:
+    (file,) = ran.data["files"]
+    return file["added"], file["already"], file["removed"]
+
+
+def test_of_a_file_that_grew_only_the_new_rows_enter(mesure: Run, usage: Path, tmp_path: Path) -> None:
+    mesure("import", usage, "--data", "d")
+    grown = tmp_path / "grown.csv"
+    grown.write_bytes((CSV + ONE_MORE).replace("\n", "\r\n").encode())
+    assert counts(mesure("import", grown, "--data", "d", "--json")) == (1, 2, 0)
+    assert counts(mesure("import", grown, "--data", "d", "--json")) == (0, 3, 0)
+    grown.write_text(CSV + ONE_MORE + ONE_MORE)  # the same row twice in one file is two calls
+    assert counts(mesure("import", grown, "--data", "d", "--json")) == (1, 3, 0)
+    assert counts(mesure("import", usage, "--data", "d", "--json")) == (0, 2, 0)
+    assert sorted(rows_of(Path("d"), "team")) == [("A",), ("B",), ("C",), ("C",)]
+    assert rows_of(Path("d"), "count(DISTINCT id)") == [(4,)]
+
+
+def test_two_files_named_at_once_where_one_continues_the_other(mesure: Run, usage: Path, tmp_path: Path) -> None:
+    grown = tmp_path / "grown.csv"
+    grown.write_text(CSV + ONE_MORE)
+    mesure("import", usage, grown, "--data", "d")
+    assert sorted(rows_of(Path("d"), "team")) == [("A",), ("B",), ("C",)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\n\n \n"])
+def test_a_file_saved_again_enters_once(mesure: Run, usage: Path, end: str) -> None:
+    mesure("import", usage, "--data", "d")
+    usage.write_bytes(b"\xef\xbb\xbf" + (CSV + end).replace("\n", "\r\n").encode())
+    assert counts(mesure("import", usage, "--data", "d", "--json")) == (0, 2, 0)
+
+
+OTHERWISE = [("--set", "team=x"), ("--timezone", "UTC"), ("--cycle", "team=x,y"), ("--map", "use_case=team")]
+
+
+@pytest.mark.parametrize("options", OTHERWISE)
+def test_other_settings_are_refused_and_change_nothing(mesure: Run, usage: Path, options: tuple[str, str]) -> None:
+    mesure("import", usage, "--data", "d")
+    before = rows_of(Path("d"))
+    ran = mesure("import", usage, "--data", "d", *options, "--json")
+    assert ran.code == 1
+    assert ran.error["code"] == "imported_otherwise"
+    assert ran.error["value"] == str(usage)
+    assert "--replace" in ran.error["action"]
+    usage.write_text(CSV + ONE_MORE)
+    assert mesure("import", usage, "--data", "d", *options).code == 1
+    assert rows_of(Path("d")) == before
+
+
+def test_replace_imports_the_file_again_under_its_new_settings(mesure: Run, usage: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(CSV.replace(",A,", ",other,"))
+    mesure("import", usage, other, "--data", "d")
+    assert counts(mesure("import", usage, "--data", "d", "--set", "team=x", "--replace", "--json")) == (2, 0, 2)
+    assert sorted(rows_of(Path("d"), "team")) == [("B",), ("other",), ("x",), ("x",)]
+    assert counts(mesure("import", usage, "--data", "d", "--set", "team=x", "--json")) == (0, 2, 0)
+    assert mesure("import", usage, "--data", "d").code == 1
+    usage.write_text(CSV + ONE_MORE)
+    assert counts(mesure("import", usage, "--data", "d", "--replace", "--json")) == (3, 0, 2)
+    assert sorted(rows_of(Path("d"), "team")) == [("A",), ("B",), ("B",), ("C",), ("other",)]
+
+
+def test_a_preview_of_a_replacement_removes_nothing(mesure: Run, usage: Path) -> None:
+    mesure("import", usage, "--data", "d")
+    assert mesure("import", usage, "--data", "d", "--set", "team=x", "--replace", "--dry-run").code == 0
+    assert sorted(rows_of(Path("d"), "team")) == [("A",), ("B",)]
+
+
+def test_a_replacement_killed_at_any_point_ends_with_each_row_once(process: Start, tmp_path: Path) -> None:
+    path, data = tmp_path / "many.csv", tmp_path / "d"
+    lines = (f"2026-11-02 08:00,gpt-4o,A,{number},1\n" for number in range(4000))
+    path.write_text(CSV.splitlines()[0] + "\n" + "".join(lines))
+    arguments = ("import", path, "--data", data, "--batch", "100", "--json")
+    process(*arguments).communicate()
+    replacing = (*arguments, "--set", "team=new", "--replace")
+    for more in (1, 4):
+        wanted = _commits(data) + more
+        running = process(*replacing)
+        _until(lambda wanted=wanted: _commits(data) >= wanted, running)  # type: ignore[misc]
+        if running.poll() is None:
+            os.kill(running.pid, signal.SIGKILL)
+        running.communicate()
+    process(*arguments, "--set", "team=new").communicate()  # goes on where the replacement was stopped
+    expected = [(4000, 4000, sum(range(4000)), 1)]
+    assert rows_of(data, "count(*), count(DISTINCT id), sum(input_tokens), count(DISTINCT team)") == expected
+    assert rows_of(data, "DISTINCT team") == [("new",)]
+
+
+def test_a_grown_file_killed_in_the_middle_ends_with_each_row_once(process: Start, tmp_path: Path) -> None:
+    path, data = tmp_path / "many.csv", tmp_path / "d"
+    lines = [f"2026-11-02 08:00,gpt-4o,A,{number},1\n" for number in range(4000)]
+    header = CSV.splitlines()[0] + "\n"
+    arguments = ("import", path, "--data", data, "--batch", "100", "--json")
+    for count in (2000, 4000):
+        path.write_text(header + "".join(lines[:count]))
+        wanted = _commits(data) + 5
+        running = process(*arguments)
+        _until(lambda wanted=wanted: _commits(data) >= wanted, running)  # type: ignore[misc]
+        if running.poll() is None:
+            os.kill(running.pid, signal.SIGKILL)
+        running.communicate()
+    process(*arguments).communicate()
+    expected = [(4000, 4000, sum(range(4000)))]
+    assert rows_of(data, "count(*), count(DISTINCT id), sum(input_tokens)") == expected
+
+
+# What a file holds, or lacks
+
+
+@pytest.mark.parametrize("option", ["zone=Mars", "host_zone=Frnace"])
+def test_a_zone_without_a_factor_is_refused(mesure: Run, usage: Path, option: str) -> None:
+    ran = mesure("import", usage, "--data", "d", "--set", option, "--json")
+    assert ran.code == 1
+    assert ran.error["nearest"]
+    assert not Path("d").exists()
+
+
+def test_a_zone_is_stored_by_its_code(mesure: Run, usage: Path) -> None:
+    mesure("import", usage, "--data", "d", "--set", "zone=France")
+    assert set(rows_of(Path("d"), "host_zone")) == {("FRA",)}
+
+
+def test_columns_left_aside_are_said_after_an_import_too(mesure: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,prompt,input_tokens\n2026-11-02,my secret,3\n")
+    assert "a.csv: Left aside: prompt" in mesure("import", path, "--data", "d").err
+
+
+def test_rows_that_say_little_are_counted_aloud(mesure: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("timestamp,model,input_tokens\n1999-01-01,,3\n2026-11-02,m,\n2200-01-01,m,1\n2200-01-01,m,1\n")
+    ran = mesure("import", path, "--data", "d")
+    for said in ("1 row without a model", "1 row without tokens", "1 row before 2015", "2 rows in the future"):
+        assert said in ran.err
+    french = mesure("import", path, "--data", "d", "--lang", "fr").err
+    assert "1 ligne sans modèle" in french
+    assert "2 lignes dans le futur" in french
+
+
+def test_a_file_without_a_row_is_an_error(mesure: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(CSV.splitlines()[0] + "\n")
+    ran = mesure("import", path, "--data", "d")
+    assert ran.code == 1
+    assert "no row below its header" in ran.err
+
+
+def test_excel_s_french_csv(mesure: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        "date;modèle;Motif d'appel;Jetons en entrée;Jetons en sortie;Énergie (Wh)\n"
+        "02/11/2026 08:00;gpt-4o;Réclamation;1 000;20;1,5\n".encode("cp1252")
+    )
+    ran = mesure("import", path, "--data", "d", "--lang", "fr")
+    assert ran.code == 1
+    assert ran.err.count("\n") == 3  # one message, in three parts
+    assert "--encoding windows-1252" in ran.err
+    read = ("--encoding", "windows-1252", "--dates", "french", "--decimal", "comma")
+    assert mesure("import", path, "--data", "d", *read).code == 0
+    assert rows_of(Path("d"), "use_case, input_tokens, output_tokens, energy_j") == [("Réclamation", 1000, 20, 5400.0)]
+
+
+def test_a_workbook_is_refused_without_its_bytes(mesure: Run, tmp_path: Path) -> None:
+    path = tmp_path / "usage.csv"
+    path.write_bytes(b"PK\x03\x04\x14\x00\x1b[31m" + bytes(range(256)) * 20)
+    ran = mesure("import", path, "--data", "d")
+    assert "workbook" in ran.err
+    assert "\x1b" not in ran.err
+    assert len(ran.err) < 400
+
+
+def test_the_usage_export_of_a_provider_is_read_as_it_is(mesure: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "start_time,end_time,start_time_iso,model,input_tokens,output_tokens\n"
+        "1763769600,1763856000,2025-11-22T00:00:00+00:00,gpt-4o,5,5\n"
+    )
+    ran = mesure("import", path, "--data", "d", "--json")
+    assert ran.code == 0
+    assert ran.data["files"][0]["first"] == "2025-11-22T00:00:00+00:00"
 
 
 # The real trace

@@ -260,7 +260,10 @@ _EVENT = UsageEvent(
 def test_headers_are_the_estimate_that_pages_show() -> None:
     impacts = Pricer({}).impacts(_EVENT)
     headers = dict(figure_headers(impacts))
-    expected = estimate("gpt-4o", input_tokens=1000, output_tokens=400, zone="FRA", at=_EVENT.started_at.date())
+    day = _EVENT.started_at.date()
+    expected = resolve("gpt-4o", provider="openai", zone="FRA", at=day).impacts(input_tokens=1000, output_tokens=400)
+    alone = estimate("gpt-4o", input_tokens=1000, output_tokens=400, zone="FRA", at=day)  # at its own lengths
+    assert alone.energy_wh.mid == pytest.approx(expected.energy_wh.mid, rel=0.1)
     for name, quantity in ((b"energy-wh", expected.energy_wh), (b"gco2eq", expected.gwp_gco2eq)):
         assert quantity is not None
         told = [float(headers[b"x-mesure-" + name + end]) for end in (b"-low", b"", b"-high")]

@@ -152,15 +152,15 @@ def test_when_the_largest_model_is_worth_a_word(changes: dict[str, Any], told: b
     assert any(what.startswith("Weigh") for what in whats) is told
 
 
-def test_a_place_that_is_stated_or_metered_is_not_asked_for() -> None:
+def test_a_place_that_is_stated_is_not_asked_for() -> None:
     overview = web_scenes.small(
         last_calls=tuple(web_scenes.call(i, "m", web_scenes.q(1, 2, 3), provider="mistral") for i in range(20))
     )
-    assert not any("Say where" in what for what in _whats(overview))
+    assert not any("State where" in what for what in _whats(overview))
     overview = web_scenes.small(
         last_calls=tuple(web_scenes.call(i, "m", web_scenes.q(1, 2, 3), provider="openai") for i in range(20))
     )
-    assert "Say where openai runs" in _whats(overview, little=True)
+    assert "State where openai runs" in _whats(overview, little=True)
 
 
 def test_named_calls_are_not_asked_their_name() -> None:

@@ -31,7 +31,8 @@ class _Page:
     def __init__(self, channel: Channel, overview: Overview, reader: Reader) -> None:
         parts = channel.update(overview)
         self.parts = {name: str(fragment[node]) for name, node in parts.items()}
-        self.rows = [str(calls.row(call, reader)) for call in overview.last_calls[: calls.ROWS]]
+        units = calls.units_of(overview)
+        self.rows = [str(calls.row(call, reader, units)) for call in overview.last_calls[: calls.ROWS]]
         self.turn = now.needle(overview)
         self.seen = channel.seen
         self.reloads = 0
@@ -68,7 +69,10 @@ def _later(overview: Overview, number: int, kind: int) -> Overview:
     if kind == 1:
         return replace(overview, power_w=overview.power_w.scaled(1.0 + number % 7 / 10), calls_per_minute=number + 1.0)
     count = 1 if kind == 2 else 2 + number % 12
-    fresh = tuple(replace(call, id=f"fresh-{number}-{i}", output_tokens=number + i) for i in range(count))
+    energy = call.energy_wh.scaled(30.0 if number % 2 else 1 / 30)  # at times the column changes its unit
+    fresh = tuple(
+        replace(call, id=f"fresh-{number}-{i}", output_tokens=number + i, energy_wh=energy) for i in range(count)
+    )
     month = replace(overview.month, calls=overview.month.calls + count)
     return replace(overview, last_calls=(*fresh, *overview.last_calls)[:20], month=month)
 
@@ -99,6 +103,21 @@ def test_following_is_the_same_as_loading(steps: list[tuple[int, bool]], languag
     assert page.seen == channel.seen
     assert channel.frames(page.seen) == []
     assert page.reloads == 0
+
+
+def test_a_column_that_changes_its_unit_is_drawn_again() -> None:
+    reader = _reader("en")
+    channel = Channel(reader, current())
+    one = web_scenes.small().last_calls[0]
+    before = web_scenes.small(last_calls=(replace(one, energy_wh=web_scenes.q(3e-4, 6e-4, 9e-4)),))
+    page = _Page(channel, before, reader)
+    assert "600\u202fµWh" in page.rows[0]
+    after = replace(
+        before, last_calls=(replace(one, id="new", energy_wh=web_scenes.q(1e-3, 2e-3, 3e-3)), *before.last_calls)
+    )
+    channel.update(after)
+    page.take(channel)
+    assert [("mWh" in row, "µWh" in row) for row in page.rows] == [(True, False), (True, False)]
 
 
 @pytest.mark.parametrize("seen", ["", "zzz-3", "abc", "-", "-1", "nonsense-5-6"])
@@ -209,7 +228,7 @@ def test_what_is_not_covered_stays_visible(coverage: float, shown: str) -> None:
 def test_calls_are_told_by_how_they_were_obtained() -> None:
     parts = now.fragments(web_scenes.office(statuses={Status.MEASURED: 1, Status.DEFAULT: 0}), current(), _reader("en"))
     text = re.sub("<[^>]+>", "", str(fragment[parts["origin"]]))
-    assert text == "measured 1 call"
+    assert text == "Energy: measured 1 callCO₂e: modelled"
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,23 @@ from typing import Any
 
 import pytest
 import web_scenes
-from held_pages import HeldSource, pages
+from held_pages import HeldSource, pages, settings
 from starlette.testclient import TestClient
 
 from mesure.apps.web.assets import CONTENT_SECURITY_POLICY, SCRIPT, STYLE
+from mesure.apps.web.factors import factor_line, tidy
+from mesure.apps.web.reader import Reader
+from mesure.apps.web.welcome import welcome
 from mesure.apps.words import FORMULAS, STEPS, WARNINGS
 from mesure.catalogue import current
+from mesure.config import Settings
 from mesure.errors import LedgerError
 from mesure.i18n import catalog
 from mesure.impact.explain import explain
 from mesure.ledger import Pricer
+from mesure.meter.sensors import factor
+from mesure.meter.sensors.factors import ANY_CPU
+from mesure.quantity import Status
 from mesure.record import UsageEvent, new_id
 
 
@@ -94,7 +101,7 @@ def test_now_says_it_all(client: TestClient) -> None:
         "Depuis minuit 1,9 kWh [1,1–3,3]",
         "Appels par minute 212",
         "98 % des jetons rattachés à un modèle connu",
-        "modélisé 158 830 appels",
+        "Énergie : modélisé 158 830 appels",
         "Motif d’appel",
         "1 204 → 186",
         "0,31 Wh [0,13–0,75]",
@@ -198,12 +205,12 @@ def test_the_api_gives_what_the_page_shows(client: TestClient) -> None:
 
 
 def test_factors_of_the_api_carry_their_provenance(source: HeldSource) -> None:
-    factor = current().factors()[0]
+    known = current().factors()[0]
     month = web_scenes.window(
-        web_scenes.MONTH, web_scenes.q(1, 2, 3)._replace(sources=(factor.id, "a-sensor")), 3, gwp_gco2eq=None
+        web_scenes.MONTH, web_scenes.q(1, 2, 3)._replace(sources=(known.id, "a-sensor")), 3, gwp_gco2eq=None
     )
     source.now = web_scenes.office(month=month, models=())
-    (found,) = (f for f in _client(source).get("/api/overview").json()["factors"] if f["id"] == factor.id)
+    (found,) = (f for f in _client(source).get("/api/overview").json()["factors"] if f["id"] == known.id)
     assert all(found[name] for name in ("source", "source_url", "year", "licence", "unit"))
 
 
@@ -262,7 +269,7 @@ def test_a_call_opens_on_its_calculation(source: HeldSource, language: str) -> N
     assert energy is not None
     assert str(catalog(language).quantity(energy)).replace("\u202f", " ") in text
     assert ("Le calcul" if language == "fr" else "The calculation") in text
-    assert re.search(r"20\d\d · licence", text)
+    assert re.search(r"20\d\d · licence ?:", text)
     assert "PUE" in text
 
 
@@ -271,7 +278,7 @@ def test_an_unknown_model_says_that_its_figure_is_a_default(source: HeldSource) 
     source.events[event.id] = event
     text = _outline(_client(source).get(f"/fr/calls/{event.id}").text)[1]
     assert "par défaut" in text
-    assert "Le modèle est absent du catalogue : un défaut large le remplace." in text
+    assert "Le modèle est absent du catalogue : une valeur par défaut, à fourchette large, le remplace." in text
 
 
 def test_a_call_that_does_not_exist_is_a_missing_page(client: TestClient) -> None:
@@ -297,5 +304,153 @@ def test_the_method_s_words_are_those_of_the_method() -> None:
 
 def test_why_lists_models_badges_and_factors(client: TestClient) -> None:
     text = _outline(client.get("/fr/why").text)[1]
-    for words in ("gpt-4o 61 300 24 kWh [11–53]", "déclaré par le fournisseur", "Neuf fois sur dix", "8 Wh/hour"):
+    for words in ("gpt-4o 61 300 24 kWh [11–53]", "déclaré par le fournisseur", "à 90 %", "8 Wh par heure"):
         assert words in text
+
+
+def _sensed(**changes: object) -> UsageEvent:
+    """A call metered from processor time, as the local demonstration's: half a second of a busy thread."""
+    power = factor(ANY_CPU)
+    facts = {
+        "energy_j": power.value / 2,
+        "energy_low_j": power.low / 2,
+        "energy_high_j": power.high / 2,
+        "energy_sensor": "cpu-time",
+        "energy_status": "modelled",
+        "energy_scope": "server",
+        "provider": "local",
+        "model_requested": "gemma-3-270m",
+        "model_answered": "gemma-3-270m",
+    }
+    return _event(**facts | changes)
+
+
+def test_a_modelled_sensor_is_never_said_to_be_read(source: HeldSource) -> None:
+    event = _sensed()
+    source.events[event.id] = event
+    client = _client(source)
+    text = _outline(client.get(f"/en/calls/{event.id}").text)[1]
+    assert "read where the call ran" not in text
+    assert "processor time x power of a busy thread" in text
+    assert "calculated from the processor time of this call" in text
+    assert "from this energy and the world’s average electricity" in text
+    assert "Energy: modelled" in text
+    assert "CO₂e: by default" in text
+    assert "Processor time 0.5 s" in text
+    assert "4.8 W [1.2–10.9] · SPECpower_ssj2008" in text
+    french = _outline(client.get(f"/fr/calls/{event.id}").text)[1]
+    assert "temps de processeur × puissance d’un fil d’exécution occupé" in french
+
+
+def test_a_counter_of_the_processor_is_read_and_names_its_factor(source: HeldSource) -> None:
+    event = _sensed(energy_sensor="rapl", energy_status="measured", energy_scope="cpu")
+    source.events[event.id] = event
+    text = _outline(_client(source).get(f"/en/calls/{event.id}").text)[1]
+    assert "read where the call ran" in text
+    assert "cpu.rapl_neighbour_ratio" in text
+    assert "Processor time" not in text
+
+
+def test_a_power_that_no_factor_of_ours_gives_is_not_named(source: HeldSource) -> None:
+    event = _sensed(energy_low_j=0.1)
+    source.events[event.id] = event
+    assert "SPECpower" not in _client(source).get(f"/en/calls/{event.id}").text
+
+
+def test_the_month_and_the_api_name_the_sensor_s_factor(source: HeldSource) -> None:
+    event = _sensed()
+    source.events[event.id] = event
+    source.now = web_scenes.small(last_calls=(web_scenes.call(1, "gemma-3-270m", web_scenes.q(1, 2, 3), id=event.id),))
+    client = _client(source)
+    text = _outline(client.get("/en/why").text)[1]
+    assert "4.8 W [1.2–10.9] · SPECpower_ssj2008" in text
+    assert "default value" in text
+    (found,) = (f for f in client.get("/api/overview").json()["factors"] if f["id"] == ANY_CPU)
+    assert found["source"].startswith("SPECpower")
+
+
+def test_a_row_s_badge_holds_for_both_of_its_figures(source: HeldSource) -> None:
+    energy = web_scenes.q(1e-4, 2e-4, 3e-4)
+    wide = web_scenes.g(energy)._replace(status=Status.DEFAULT)
+    source.now = web_scenes.small(last_calls=(web_scenes.call(1, "m", energy, gwp_gco2eq=wide),))
+    rows = _outline(_client(source).get("/en/").text)[1].split("Last calls")[1]
+    assert "modelled CO₂e: by default" in rows
+
+
+def test_what_an_interval_covers_is_said(client: TestClient) -> None:
+    for path in ("/en/", "/en/why"):
+        text = _outline(client.get(path).text)[1].lower()
+        assert "nine times" not in text
+        assert "open-weight models only" in text
+    assert "How sure is it?" not in client.get("/en/").text
+
+
+def test_a_month_of_failures_says_so(source: HeldSource) -> None:
+    source.now = web_scenes.failing()
+    text = _outline(_client(source).get("/fr/").text)[1]
+    assert "Aucun appel d’IA n’a abouti" in text
+    assert "gCO2eq" not in text
+    assert "c’est peu" not in text
+    event = _event(status="error", error_type="upstream_unreachable", http_status=502, input_tokens=0, output_tokens=0)
+    source.events[event.id] = event
+    page = _outline(_client(source).get(f"/fr/calls/{event.id}").text)[1]
+    assert "Cet appel a échoué" in page
+    assert "échec (upstream_unreachable, HTTP 502)" in page
+
+
+def test_one_document_type(client: TestClient) -> None:
+    assert client.get("/fr/").text.lower().count("<!doctype") == 1
+
+
+def test_a_missing_page_is_no_page_of_the_menu(client: TestClient) -> None:
+    assert 'aria-current="page"' not in client.get("/fr/nowhere").text
+    assert "Cet appel n’est pas dans le registre." in _outline(client.get("/fr/calls/nope").text)[1]
+
+
+def test_nothing_to_explain_leads_to_what_to_do(source: HeldSource) -> None:
+    source.now = web_scenes.empty()
+    answer = _client(source).get("/en/why").text
+    assert "nothing to explain yet" in answer
+    assert '<a href="/en/">How to begin</a>' in answer
+
+
+def test_without_a_provider_that_comes_first() -> None:
+    text = str(welcome("http://127.0.0.1:8420", Reader.of("en", Settings())))
+    assert text.index("No provider answers here yet") < text.index("OpenAI(base_url")
+
+
+def test_columns_keep_one_unit(source: HeldSource) -> None:
+    rows = tuple(
+        web_scenes.call(i, "m", web_scenes.q(wh / 2, wh, wh * 2), gwp_gco2eq=None)
+        for i, wh in enumerate((6e-4, 1.1e-3))
+    )
+    source.now = web_scenes.small(last_calls=rows)
+    text = _outline(_client(source).get("/en/").text)[1].split("Last calls")[1]
+    assert "0.60 mWh" in text
+    assert "1.1 mWh" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "unchecked"),
+    [
+        ("NVIDIA, A10: seller figure, page not opened: verify", "NVIDIA, A10: seller figure", True),
+        ("MPL-2.0 (keep this file apart)", "MPL-2.0", False),
+        ("CC BY 4.0 (site), confirm", "CC BY 4.0 (site)", True),
+        ("Open Government Licence - Canada to confirm for this page", "Open Government Licence - Canada", True),
+        ("CC BY 4.0", "CC BY 4.0", False),
+    ],
+)
+def test_working_notes_become_a_status(given: str, text: str, unchecked: bool) -> None:
+    assert tidy(given) == (text, unchecked)
+
+
+def test_no_factor_shows_a_working_note() -> None:
+    readers = [Reader.of(language, settings()) for language in ("fr", "en")]
+    for found in current().factors():
+        assert not re.search(
+            r"\b(verify|confirm|not opened|keep this)\b", tidy(found.source)[0] + tidy(found.licence)[0]
+        )
+        assert tidy(found.licence)[0]
+    guess = next(found for found in current().factors() if found.source.startswith("Mesure authors, guess"))
+    for reader in readers:
+        assert "<a" not in str(factor_line(guess, reader))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from htpy import fragment
 from mesure.apps.web import everyday
 from mesure.apps.web.actions import next_actions
 from mesure.apps.web.reader import Reader
-from mesure.apps.web.sentence import change, lede, trend
+from mesure.apps.web.sentence import change, failures, lede, trend
 from mesure.catalogue import current
+from mesure.config import ProviderSettings, Settings
 from mesure.i18n import catalog
 from mesure.ledger.view import Overview
 from mesure.quantity import Status
@@ -125,7 +127,7 @@ def test_small_totals_say_that_they_are(wh: float, text: str) -> None:
     month = web_scenes.window(web_scenes.MONTH, web_scenes.q(wh * 0.5, wh, wh * 1.5), 148)
     told = _plain(everyday.sentence(month, current(), _reader()))
     assert told.startswith(text)
-    assert "c’est peu. Toujours allumée depuis le 1er novembre, une ampoule LED de 8 W aurait pris 4,14 kWh." in told
+    assert "c’est peu. Restée allumée depuis le 1er novembre, une ampoule LED de 8 W aurait consommé 4,14 kWh." in told
 
 
 def test_small_in_the_middle_but_not_surely_is_not_called_little() -> None:
@@ -147,15 +149,71 @@ def test_a_window_without_time_has_no_proportion() -> None:
 def test_actions_start_with_what_is_unknown() -> None:
     actions = next_actions(web_scenes.office(), _reader("en"), little=False)
     assert [action.what for action in actions] == [
+        "State where openai runs",
         "Check the model “assistant-maison”",
         "Weigh gpt-4o against a smaller model",
-        "Name your use cases",
     ]
-    assert actions[1].how == "mesure estimate gpt-4o --input 1204 --output 402"
-    assert actions[1].effect == "59% of this month’s energy"
+    assert actions[2].how == "mesure estimate gpt-4o --input 1204 --output 402"
+    assert actions[2].effect == "59% of this month’s energy"
 
 
 def test_nobody_is_asked_to_lower_what_is_little() -> None:
     actions = next_actions(web_scenes.small(), _reader("en"), little=True)
-    assert [action.what for action in actions] == ["Say where openai runs"]
+    assert [action.what for action in actions] == ["State where openai runs"]
     assert actions[0].how == '[providers.openai] zone = "FRA"'
+
+
+def _local(**changes: Any) -> Overview:
+    """The calls of a demonstration: a provider whose process is metered, at a place nobody stated."""
+    return web_scenes.small(
+        last_calls=tuple(replace(call, provider="local", **changes) for call in web_scenes.small().last_calls)
+    )
+
+
+def _local_reader(*notices: str, **provider: Any) -> Reader:
+    local = ProviderSettings(base_url="http://127.0.0.1:8600/v1", default=True, meter_cpu_pid=7, **provider)
+    return Reader.of("en", Settings(providers={"local": local}), notices)
+
+
+def test_a_metered_provider_is_asked_its_place_too() -> None:
+    (action,) = next_actions(_local(), _local_reader(), little=True)
+    assert (action.what, action.how) == ("State where local runs", '[providers.local] zone = "FRA"')
+    assert "world’s average" in action.why
+    assert next_actions(_local(), _local_reader(zone="FRA"), little=True) == []
+
+
+def test_the_demonstration_says_its_own_command() -> None:
+    (action,) = next_actions(_local(), _local_reader("demo"), little=True)
+    assert action.how == "mesure demo --zone FRA"
+
+
+def test_usual_places_are_not_called_the_world() -> None:
+    action = next_actions(web_scenes.small(), _reader("en"), little=True)[0]
+    assert "usual places" in action.why
+    assert "world" not in action.why
+
+
+def test_failing_calls_come_before_everything() -> None:
+    overview = _local(status="error")
+    actions = next_actions(overview, _local_reader(), little=True)
+    assert actions[0].what == "Check the provider local: its calls fail"
+    assert actions[0].how == "http://127.0.0.1:8600/v1"
+    assert "20 of its last 20 calls failed" in actions[0].why
+    assert len(actions) == 2
+
+
+def test_a_month_where_every_call_failed_has_no_figures() -> None:
+    overview = web_scenes.failing()
+    assert _plain(lede(overview, _reader())) == "Aucun appel d’IA n’a abouti depuis le 1er novembre."
+    assert failures(overview, _reader("en")) == "3 calls, which failed: nothing to measure."
+    assert everyday.sentence(overview.month, current(), _reader()) is None
+    assert [action.what for action in next_actions(overview, _reader("en"), little=True)] == [
+        "Check the provider openai: its calls fail"
+    ]
+
+
+def test_one_failure_among_many_is_no_alarm() -> None:
+    calls = list(web_scenes.small().last_calls)
+    calls[3] = replace(calls[3], status="error")
+    actions = next_actions(web_scenes.small(last_calls=tuple(calls)), _reader("en"), little=True)
+    assert not any("fail" in action.what for action in actions)

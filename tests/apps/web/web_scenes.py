@@ -193,4 +193,22 @@ def empty(**changes: Any) -> Overview:
     return office(**values | changes)
 
 
-SCENES = {"office": office, "small": small, "large": large, "empty": empty}
+def failing(**changes: Any) -> Overview:
+    """Calls came in, and not one reached its provider."""
+    energy = q(0, 0, 0)
+    gone = Quantity(0, 0, 0, "gCO2eq", Status.DEFAULT)
+    values: dict[str, Any] = {
+        "month": window(MONTH, energy, 3, gwp_gco2eq=gone, coverage=None, tokens=0),
+        "today": window(MIDNIGHT, energy, 3, gwp_gco2eq=gone),
+        "last_calls": tuple(
+            call(i, "gpt-4o", energy, gwp_gco2eq=gone, status="error", use_case=None, team=None) for i in range(3)
+        ),
+        "models": (
+            ModelRow(provider="openai", model="gpt-4o", known=True, calls=3, energy_wh=energy, gwp_gco2eq=gone),
+        ),
+        "statuses": {Status.MODELLED: 3},
+    }
+    return empty(**values | changes)
+
+
+SCENES = {"office": office, "small": small, "large": large, "empty": empty, "failing": failing}

@@ -57,6 +57,19 @@ from mesure.record import CHOICES, KINDS
                 "provider": "gen_ai.provider.name",
             },
         ),
+        (
+            ("Date", "Motif d’appel", "Modèle", "Jetons en entrée", "jetons en sortie", "Énergie (kWh)"),
+            {
+                "started_at": "Date",
+                "use_case": "Motif d’appel",
+                "model_requested": "Modèle",
+                "input_tokens": "Jetons en entrée",
+                "output_tokens": "jetons en sortie",
+                "energy_j": "Énergie (kWh)",
+            },
+        ),
+        (("Date", "Entrée", "Sortie"), {"started_at": "Date", "input_tokens": "Entrée", "output_tokens": "Sortie"}),
+        (("start_time", "start_time_iso", "end_time"), {"started_at": "start_time_iso", "ended_at": "end_time"}),
         (("prompt", "answer", "colour"), {}),
     ],
 )
@@ -120,3 +133,10 @@ def test_an_absent_column_is_refused_with_those_there_are() -> None:
         checked_mapping({"team": "equipes"}, ["equipe", "n"])
     assert refused.value.nearest == ("equipe",)
     assert "equipe, n" in refused.value.action
+
+
+def test_a_field_that_does_not_exist_gets_the_list_and_the_nearest_whatever_its_order() -> None:
+    with pytest.raises(ImportRefused) as refused:
+        known_field("tokens_in")
+    assert refused.value.nearest[0] == "input_tokens"
+    assert "use_case" in refused.value.action

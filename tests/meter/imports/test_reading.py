@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from mesure.errors import ImportRefused
+from mesure.errors import ImportRefused, UnknownName
 from mesure.meter.imports import BadRow, Conventions, ImportPlan, TableFile, read_events, read_rows, review
 from mesure.record import UsageEvent, identity_of
 
@@ -34,7 +34,7 @@ def events(path: Path, **options: Any) -> list[UsageEvent]:
 
 def bad(path: Path, **options: Any) -> list[BadRow]:
     file, plan = load(path, **options)
-    return [row for row in read_rows(file, plan, "f") if isinstance(row, BadRow)]
+    return [row for row in read_rows(file, plan, review(file, plan)) if isinstance(row, BadRow)]
 
 
 def test_rows_become_exported_events(write: Write) -> None:
@@ -111,7 +111,7 @@ def test_a_mapping_asked_for_replaces_the_proposal(write: Write) -> None:
 def test_unused_columns_are_named(write: Write) -> None:
     file, plan = load(write("a.csv", "time,prompt,input_tokens\n2026-11-02,secret,1\n"))
     assert plan.unused(file) == ("prompt",)
-    assert "secret" not in str(list(read_rows(file, plan, "f")))
+    assert "secret" not in str(list(read_rows(file, plan, review(file, plan))))
 
 
 # Refused plans
@@ -205,6 +205,103 @@ def test_rows_added_after_the_review_are_left_out(write: Write) -> None:
     with path.open("a") as grown:
         grown.write("2026-11-02,2\n")
     assert [event.input_tokens for event in read_events(file, plan, reviewed)] == [1]
+
+
+# A file that grew
+
+
+GROWN = CSV + "2026-11-03 08:00:00Z,gpt-4o,C,1,1\n"
+
+
+def test_a_file_that_grew_has_the_earlier_one_as_a_part(write: Write) -> None:
+    file, plan = load(write("a.csv", CSV))
+    earlier = review(file, plan)
+    file, plan = load(write("b.csv", GROWN.replace("\n", "\r\n")))
+    found = review(file, plan, known={earlier.sha256, "unrelated"})
+    assert [(part.content, part.rows, part.accepted) for part in found.parts] == [
+        (earlier.sha256, 2, 2),
+        (found.sha256, 3, 3),
+    ]
+    origins = [event.origin for event in read_events(file, plan, found)]
+    assert origins == [f"{earlier.sha256}:2", f"{earlier.sha256}:3", f"{found.sha256}:4"]
+
+
+def test_a_file_known_whole_is_one_part(write: Write) -> None:
+    file, plan = load(write("a.csv", CSV))
+    sha = review(file, plan).sha256
+    assert [part.content for part in review(file, plan, known={sha}).parts] == [sha]
+
+
+def test_refused_rows_of_a_part_are_not_counted_as_done(write: Write) -> None:
+    text = "time,input_tokens\nx,1\n2026-11-01,2\n"
+    file, plan = load(write("a.csv", text))
+    sha = review(file, plan).sha256
+    file, plan = load(write("b.csv", text + "2026-11-02,3\n"))
+    assert [(part.rows, part.accepted) for part in review(file, plan, known={sha}).parts] == [(2, 1), (3, 2)]
+
+
+def test_settings_are_what_was_asked_not_what_was_found(write: Write) -> None:
+    def settings(text: str, **options: Any) -> str:
+        file, plan = load(write("a.jsonl", text), **options)
+        return plan.settings(file)
+
+    short, long = '{"time":"2026-11-01","n":1}\n', '{"time":"2026-11-02","n":1,"team":"A"}\n'
+    asked: dict[str, Any] = {"mapping": {"input_tokens": "n"}}
+    assert settings(short, **asked) == settings(short + long, **asked)
+    others = [
+        {"mapping": {"output_tokens": "n"}},
+        asked | {"constants": {"team": "x"}},
+        asked | {"constants": {"team": "y"}},
+        asked | {"cycles": {"team": ["x"]}},
+        asked | {"conventions": Conventions(timezone=ZoneInfo("Europe/Paris"))},
+        asked | {"conventions": Conventions(decimal="comma")},
+        asked | {"conventions": Conventions(dates="french")},
+    ]
+    assert len({settings(short, **options) for options in [asked, *others]}) == len(others) + 1
+
+
+# What accepted rows lack
+
+
+def test_rows_that_say_little_are_counted(write: Write) -> None:
+    text = "time,model,input_tokens\n2026-11-01,m,1\n2026-11-01,,1\n2026-11-01,m,\n1999-01-01,m,1\n2200-01-01,,\n"
+    file, plan = load(write("a.csv", text))
+    found = review(file, plan)
+    assert found.accepted == 5
+    assert found.doubts == {"no_model": 2, "no_amount": 2, "long_ago": 1, "in_future": 1}
+
+
+# Units and places
+
+
+@pytest.mark.parametrize(
+    ("column", "joules"),
+    [("Énergie (Wh)", 3600.0), ("energy_kwh", 3.6e6), ("Consommation (kJ)", 1000.0), ("energy_j", 1.0)],
+)
+def test_energy_is_read_in_the_unit_its_column_names(write: Write, column: str, joules: float) -> None:
+    (event,) = events(write("a.csv", f"time;{column}\n2026-11-01;2\n"))
+    assert event.energy_j == 2 * joules
+    assert event.energy_status is None
+
+
+@pytest.mark.parametrize(("said", "zone"), [("France", "FRA"), ("fr", "FRA"), ("Allemagne", "DEU"), ("usa", "USA")])
+def test_a_zone_is_known_by_its_usual_names(write: Write, said: str, zone: str) -> None:
+    text = f"time,input_tokens,zone\n2026-11-01,1,{said}\n2026-11-01,1,\n"
+    assert [event.host_zone for event in events(write("a.csv", text))] == [zone, None]
+
+
+def test_a_zone_without_a_factor_is_refused_with_the_nearest(write: Write) -> None:
+    (refused,) = bad(write("a.csv", "time,input_tokens,zone\n2026-11-01,1,Mars\n"))
+    assert (refused.column, refused.error.value) == ("zone", "Mars")
+    assert refused.error.nearest
+    with pytest.raises(UnknownName):
+        load(write("a.csv", CSV), constants={"zone": "Frnace"})
+
+
+def test_a_column_that_is_not_known_is_proposed_when_near(write: Write) -> None:
+    with pytest.raises(ImportRefused) as refused:
+        load(write("a.csv", "date;équipe;jetons en entrée (total)\n"))
+    assert refused.value.nearest == ("jetons en entrée (total)",)
 
 
 def test_the_azure_trace_agrees_with_an_independent_sum(shared_data: Path) -> None:

@@ -57,7 +57,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         "port": partial(_port, settings),
         "providers": partial(_providers, settings),
         "sensors": _sensors,
-        "clock": _clock,
+        "clock": partial(_clock, settings.organisation.timezone),
         "weights": _weights,
     }
     for name, check in checks.items():
@@ -111,7 +111,7 @@ def _data(data: Path) -> Iterator[Finding]:
         yield Finding("data", "problem", what, action, values)
         return
     free_mb = shutil.disk_usage(place).free / 1e6
-    values["free"] = f"{free_mb / 1000:.1f}"
+    values["free"] = free_mb / 1000
     level: Level = "problem" if free_mb < _FREE_PROBLEM_MB else "warning" if free_mb < _FREE_WARNING_MB else "ok"
     action = "" if level == "ok" else mark("Free some space, or choose another --data.")
     yield Finding("data", level, mark("{folder} is writable, {free} GB free"), action, values)
@@ -119,7 +119,7 @@ def _data(data: Path) -> Iterator[Finding]:
 
 def _spool(folder: Path) -> Iterator[Finding]:
     waiting = sum(file.stat().st_size for file in folder.iterdir() if file.is_file()) if folder.is_dir() else 0
-    values: dict[str, object] = {"size": f"{waiting / 1e6:.1f}"}
+    values: dict[str, object] = {"size": waiting / 1e6}
     if waiting > _BACKLOG_WARNING_MB * 1e6:
         what, action = mark("{size} MB wait in the spool"), mark("Start mesure up: it moves them into the ledger.")
         yield Finding("spool", "warning", what, action, values)
@@ -225,18 +225,22 @@ def _sensors() -> Iterator[Finding]:
         yield Finding("sensors", "ok", mark("No NVIDIA accelerator on this machine"))
 
 
-def _clock() -> Iterator[Finding]:
+def _clock(zone: str) -> Iterator[Finding]:
     import zoneinfo
 
     now = datetime.now(UTC)
-    values: dict[str, object] = {"now": now.strftime("%Y-%m-%d %H:%M:%S")}
+    values: dict[str, object] = {"now": now.strftime("%Y-%m-%d %H:%M:%S"), "zone": zone}
     if now.year < 2026:  # the year this version was made: no clock that is right shows less
         action = mark("Synchronise the clock: days and months depend on it.")
         yield Finding(
             "clock", "problem", mark("The clock says {now} UTC, before this version was made"), action, values
         )
     else:
-        yield Finding("clock", "ok", mark("{now} UTC"), values=values)
+        try:
+            values["local"] = now.astimezone(zoneinfo.ZoneInfo(zone)).strftime("%H:%M:%S")
+            yield Finding("clock", "ok", mark("{now} UTC, {local} in {zone}"), values=values)
+        except zoneinfo.ZoneInfoNotFoundError:  # told below when no zone is known
+            yield Finding("clock", "ok", mark("{now} UTC"), values=values)
     if not zoneinfo.available_timezones():
         action = mark("Install the system package tzdata.")
         yield Finding("clock", "problem", mark("This machine has no time zone data"), action)

@@ -43,9 +43,17 @@ def command(ctx: click.Context, /, config: str | None, data: str | None, port: i
     problems = sum(finding.level == "problem" for finding in found)
     voice.emit({"ok": problems == 0, "findings": [_json(voice, finding) for finding in found]})
     voice.say()
-    voice.say(voice.t("All is there.") if not problems else voice.t("Problems: {count}.", count=problems))
+    voice.say(_conclusion(voice, problems, sum(finding.level == "warning" for finding in found)))
     if problems:
         ctx.exit(FAILED)
+
+
+def _conclusion(voice: Voice, problems: int, warnings: int) -> str:
+    if problems:
+        return voice.t("Problems: {count}.", count=problems)
+    if warnings:
+        return voice.translator.n("Mesure can run; {count} warning.", "Mesure can run; {count} warnings.", warnings)
+    return voice.t("All is there.")
 
 
 def _say(voice: Voice, finding: Finding) -> None:
@@ -56,10 +64,13 @@ def _say(voice: Voice, finding: Finding) -> None:
 
 
 def _text(voice: Voice, msgid: str, finding: Finding) -> str:
-    values = {
-        name: voice.sentence(value) if isinstance(value, str) else value for name, value in finding.values.items()
-    }
-    return voice.t(msgid, **values)
+    return voice.t(msgid, **{name: _value(voice, value) for name, value in finding.values.items()})
+
+
+def _value(voice: Voice, value: object) -> object:
+    if isinstance(value, float):
+        return voice.translator.number(value, 1)
+    return voice.sentence(value) if isinstance(value, str) else value
 
 
 def _json(voice: Voice, finding: Finding) -> dict[str, object]:

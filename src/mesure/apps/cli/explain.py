@@ -45,7 +45,7 @@ def command(
     explanation = explain(impacts)
     voice.emit(explanation.to_json())
     if not voice.json:
-        _show(voice, model or explanation.requested, impacts, explanation)
+        _show(voice, model or explanation.requested, impacts, explanation, stated=event is None)
 
 
 def _recorded(event_id: str, config: str | None, data: str | None) -> Impacts:
@@ -70,12 +70,12 @@ def _recorded(event_id: str, config: str | None, data: str | None) -> Impacts:
     return Pricer(settings.deployments).impacts(found)
 
 
-def _show(voice: Voice, model: str, impacts: Impacts, explanation: Explanation) -> None:
+def _show(voice: Voice, model: str, impacts: Impacts, explanation: Explanation, *, stated: bool) -> None:
     from mesure.apps.cli.tree import drawn, sources
 
     voice.say(heading(voice, model, impacts))
     voice.say()
-    for line in drawn(voice, explanation):
+    for line in drawn(voice, explanation, stated=stated):
         voice.say(line)
     voice.say()
     voice.say(voice.t("Sources"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -164,11 +165,28 @@ def _usage(error: click.ClickException) -> MesureError:
         name = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
         return InvalidValue("Something is missing on the command line", value=name, action=see, code="usage")
     if isinstance(error, click.BadParameter) and error.param is not None:
-        value = f"{error.param.opts[0]}: {error.message}"
-        return InvalidValue("A value on the command line cannot be used", value=value, action=see, code="usage")
+        return _bad_value(error, error.param)
     if isinstance(error, click.UsageError):
         return ConfigError("The command line cannot be read", value=error.format_message(), action=see, code="usage")
     return MesureError(error.format_message(), action=see)
+
+
+def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> MesureError:
+    """click names the value in an English sentence: what is asked is said from the type instead."""
+    name, kind = parameter.opts[0], parameter.type
+    action = "See the command's --help."
+    if isinstance(kind, click.IntRange | click.FloatRange):
+        what = "whole number" if isinstance(kind, click.IntRange) else "number"
+        least = "" if kind.min is None else f" above {kind.min}" if kind.min_open else f" from {kind.min}"
+        most = "" if kind.max is None else f" to {kind.max}"
+        action = f"Give a {what}{least}{most}."
+    elif isinstance(kind, click.Choice):
+        action = f"Use one of: {', '.join(map(str, kind.choices))}."
+    given = re.match(r"'(.*?)' is not|(\S+) is not in the range", error.message)
+    value = next((text for text in given.groups() if text is not None), "") if given else error.message
+    return InvalidValue(
+        "A value on the command line cannot be used", value=f"{name} {value}", action=action, code="usage"
+    )
 
 
 def spoken_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,6 +203,7 @@ def spoken_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(
     cls=CommandGroup,
+    invoke_without_command=True,
     help=mark("What your organisation's use of AI consumes, call by call, with intervals and sources."),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -192,5 +211,8 @@ def spoken_options(function: Callable[..., Any]) -> Callable[..., Any]:
     __version__, message=f"mesure {__version__}, method {METHOD_VERSION}", help=mark("Show the version.")
 )
 @spoken_options
-def main() -> None:
-    """Entry point of the `mesure` command."""
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Entry point of the `mesure` command: its help when no command is named."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from mesure.apps.cli.group import Command, spoken_options
-from mesure.apps.cli.voice import FAILED, Voice
+from mesure.apps.cli.voice import FAILED, Voice, printable
+from mesure.errors import ImportRefused
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from mesure.config import Settings
-    from mesure.ledger import ImportResult
+    from mesure.ledger import KnownImport, Ledger
     from mesure.meter.imports import BadRow, Conventions, ImportPlan, Review, TableFile
 
 __all__ = ["command"]
@@ -30,6 +31,13 @@ class _Job(NamedTuple):
     file: TableFile
     plan: ImportPlan
     review: Review
+    replaced: tuple[KnownImport, ...]
+
+
+class _Result(NamedTuple):
+    added: int
+    already: int
+    removed: int
 
 
 class _Pairs(click.ParamType[tuple[str, str]]):
@@ -52,7 +60,8 @@ class _Pairs(click.ParamType[tuple[str, str]]):
     help=mark(
         "Bring usage files into the ledger: CSV or JSON lines, plain or gzip. Columns with well-known names are found "
         "by themselves. A row that cannot be read is named with its line and reason, and then nothing is imported "
-        "unless --skip-bad. The same content enters once, however often it is imported."
+        "unless --skip-bad. The same content enters once, however often it is imported; of a file that grew, only the "
+        "new rows."
     ),
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -82,6 +91,13 @@ class _Pairs(click.ParamType[tuple[str, str]]):
 @click.option(
     "--delimiter", metavar="CHARACTER", help=mark("What separates cells; found from the header when left out.")
 )
+@click.option(
+    "--encoding",
+    type=click.Choice(["utf-8", "windows-1252"]),
+    default="utf-8",
+    help=mark("How letters are written: windows-1252 for a CSV saved by Excel in French."),
+)
+@click.option("--replace", is_flag=True, help=mark("Take out what this file brought before, and import it again."))
 @click.option("--skip-bad", is_flag=True, help=mark("Import the other rows when some are refused."))
 @click.option("--batch", type=click.IntRange(min=1), default=10_000, hidden=True, help=mark("Rows per commit."))
 @click.option(
@@ -94,13 +110,14 @@ def command(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> No
 
     voice: Voice = ctx.obj
     settings = load_settings(options["config"], flags={"server.data": options["data"]})
-    jobs = [_reviewed(voice, path, options, settings) for path in files]
+    ledger = _ledger(settings)
+    jobs: list[_Job] = []
+    for path in files:
+        jobs.append(_reviewed(voice, path, options, settings, ledger, jobs))
     bad = sum(job.review.refused_count for job in jobs)
     refused = bool(bad) and not options["skip_bad"]
     _report(voice, jobs, preview=options["dry_run"])
-    results = (
-        [] if options["dry_run"] or refused else [_imported(voice, job, settings, options["batch"]) for job in jobs]
-    )
+    results = [] if options["dry_run"] or refused else [_imported(voice, job, ledger, options["batch"]) for job in jobs]
     voice.emit({"dry_run": options["dry_run"], "files": [_summary(*pair) for pair in _paired(jobs, results)]})
     if refused:
         if not options["dry_run"]:
@@ -108,10 +125,22 @@ def command(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> No
         ctx.exit(FAILED)
 
 
-def _reviewed(voice: Voice, path: str, options: dict[str, Any], settings: Settings) -> _Job:
+def _ledger(settings: Settings) -> Ledger:
+    from pathlib import Path
+
+    from mesure.ledger import Ledger
+
+    return Ledger(Path(settings.server.data), settings.ledger, settings.deployments)
+
+
+def _reviewed(
+    voice: Voice, path: str, options: dict[str, Any], settings: Settings, ledger: Ledger, before: list[_Job]
+) -> _Job:
+    """`before`: files of this run, which will be in the ledger when this one comes."""
+    from mesure.ledger import known_imports
     from mesure.meter.imports import ImportPlan, TableFile, review
 
-    file = TableFile.open(path, delimiter=options["delimiter"])
+    file = TableFile.open(path, delimiter=options["delimiter"], encoding=options["encoding"])
     plan = ImportPlan.make(
         file,
         mapping=dict(options["mapping"]),
@@ -119,8 +148,31 @@ def _reviewed(voice: Voice, path: str, options: dict[str, Any], settings: Settin
         cycles={name: values.split(",") for name, values in options["cycles"]},
         conventions=_conventions(options, settings),
     )
+    known = known_imports(ledger)
+    contents = {found.content for found in known} | {job.review.sha256 for job in before}
     with _bar(voice, voice.t("Checking {name}", name=file.path.name), file.size) as progress:
-        return _Job(file, plan, review(file, plan, progress=progress))
+        found = review(file, plan, known=contents, progress=progress)
+    if not found.rows:
+        raise ImportRefused("The file has no row below its header", value=path, action="Export it again, with rows.")
+    return _Job(file, plan, found, _replaced(path, found, plan.settings(file), known, replace=options["replace"]))
+
+
+def _replaced(
+    path: str, found: Review, settings: str, known: Iterable[KnownImport], *, replace: bool
+) -> tuple[KnownImport, ...]:
+    """The earlier imports to take out. Raises `ImportRefused` when the rows are there as other settings read them."""
+    contents = {part.content for part in found.parts}
+    there = tuple(earlier for earlier in known if earlier.content in contents and earlier.done)
+    if replace:
+        return there
+    if any(not earlier.import_id.endswith(f":{settings}") for earlier in there):
+        raise ImportRefused(
+            "Rows of this file were imported with other settings",
+            value=path,
+            action="Give the same options, or take those rows out and import the file again with --replace.",
+            code="imported_otherwise",
+        )
+    return ()
 
 
 def _conventions(options: dict[str, Any], settings: Settings) -> Conventions:
@@ -139,26 +191,37 @@ def _conventions(options: dict[str, Any], settings: Settings) -> Conventions:
     return Conventions(timezone=zone, decimal=options["decimal"], dates=options["dates"])
 
 
-def _imported(voice: Voice, job: _Job, settings: Settings, batch: int) -> ImportResult:
-    from pathlib import Path
+def _imported(voice: Voice, job: _Job, ledger: Ledger, batch: int) -> _Result:
+    from itertools import islice
 
-    from mesure.ledger import Ledger, import_events
+    from mesure.ledger import import_events, known_imports, remove_imports
     from mesure.meter.imports import read_events
 
-    ledger = Ledger(Path(settings.server.data), settings.ledger, settings.deployments)
+    removed = remove_imports(ledger, job.replaced) if job.replaced else 0
+    added = already = start = 0
+    settings = job.plan.settings(job.file)
+    # Once more: another file of this run, or another program, may have brought rows since the review
+    _replaced(str(job.file.path), job.review, settings, known_imports(ledger), replace=False)
     with _bar(voice, voice.t("Importing {name}", name=job.file.path.name), job.file.size) as progress:
         events = read_events(job.file, job.plan, job.review, progress=progress)
-        result = import_events(ledger, job.review.sha256, events, batch=batch)
-    number = voice.translator.number
-    voice.say(
-        voice.t(
-            "{name}: {added} rows added, {already} already there.",
-            name=job.file.path.name,
-            added=number(result.added),
-            already=number(result.already),
-        )
-    )
+        for part in job.review.parts:
+            rows = islice(events, part.accepted - start)
+            done = import_events(ledger, f"{part.content}:{settings}", rows, start=start, batch=batch)
+            added, already, start = added + done.added, already + done.already, part.accepted
+    result = _Result(added, already, removed)
+    voice.say(_told(voice, job.file.path.name, result))
     return result
+
+
+def _told(voice: Voice, name: str, result: _Result) -> str:
+    n = voice.translator.n
+    said = [
+        n("{count} row added", "{count} rows added", result.added),
+        n("{count} already there", "{count} already there", result.already),
+    ]
+    if result.removed:
+        said.insert(0, n("{count} row taken out", "{count} rows taken out", result.removed))
+    return voice.t("{name}: {said}.", name=name, said=", ".join(said))
 
 
 @contextmanager
@@ -177,11 +240,31 @@ def _report(voice: Voice, jobs: list[_Job], *, preview: bool) -> None:
     for job in jobs:
         if preview:
             _preview(voice, job)
+        elif unused := job.plan.unused(job.file):
+            left = voice.t("Left aside: {columns}", columns=", ".join(map(_short, unused)))
+            voice.note(f"{job.file.path.name}: {left}")
+        for line in _doubts(voice, job.review):
+            voice.note(f"{job.file.path.name}: {line}")
         for row in job.review.refused:
             voice.note(_refusal(voice, job.file.path, row))
         hidden = job.review.refused_count - len(job.review.refused)
         if hidden:
             voice.note(voice.t("... and {count} other rows refused.", count=voice.translator.number(hidden)))
+
+
+def _doubts(voice: Voice, found: Review) -> Iterator[str]:
+    """What accepted rows lack or may have wrong."""
+    n = voice.translator.n
+    said = {
+        "no_model": lambda count: n("{count} row without a model", "{count} rows without a model", count),
+        "no_amount": lambda count: n(
+            "{count} row without tokens or any other amount", "{count} rows without tokens or any other amount", count
+        ),
+        "long_ago": lambda count: n("{count} row before 2015", "{count} rows before 2015", count),
+        "in_future": lambda count: n("{count} row in the future", "{count} rows in the future", count),
+    }
+    for doubt, count in sorted(found.doubts.items()):
+        yield said[doubt](count)
 
 
 def _refusal(voice: Voice, path: Path, row: BadRow) -> str:
@@ -192,8 +275,7 @@ def _refusal(voice: Voice, path: Path, row: BadRow) -> str:
 
 
 def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return printable(value, 60)
 
 
 def _preview(voice: Voice, job: _Job) -> None:
@@ -208,9 +290,9 @@ def _preview(voice: Voice, job: _Job) -> None:
         voice.say(f"  {name:<{width}}  =  {given}  ({voice.t('assigned')})")
     if unused := job.plan.unused(job.file):
         voice.say("  " + voice.t("Left aside: {columns}", columns=", ".join(unused)))
-    voice.say(
-        "  " + voice.t("{rows} rows, {refused} refused", rows=number(found.rows), refused=number(found.refused_count))
-    )
+    n = voice.translator.n
+    rows = n("{count} row", "{count} rows", found.rows)
+    voice.say(f"  {rows}, {n('{count} refused', '{count} refused', found.refused_count)}")
     if found.first and found.last:
         voice.say(f"  {found.first.isoformat()} .. {found.last.isoformat()}")
     for name, total in found.totals.items():
@@ -228,11 +310,11 @@ def _first_events(job: _Job) -> list[dict[str, Any]]:
     return [event.to_json() for event in islice(read_events(job.file, job.plan, job.review), _PREVIEWED)]
 
 
-def _paired(jobs: list[_Job], results: list[ImportResult]) -> list[tuple[_Job, ImportResult | None]]:
+def _paired(jobs: list[_Job], results: list[_Result]) -> list[tuple[_Job, _Result | None]]:
     return [(job, results[index] if results else None) for index, job in enumerate(jobs)]
 
 
-def _summary(job: _Job, result: ImportResult | None) -> dict[str, Any]:
+def _summary(job: _Job, result: _Result | None) -> dict[str, Any]:
     found = job.review
     return {
         "file": str(job.file.path),
@@ -241,10 +323,12 @@ def _summary(job: _Job, result: ImportResult | None) -> dict[str, Any]:
         "refused": found.refused_count,
         "added": result.added if result else 0,
         "already": result.already if result else 0,
+        "removed": result.removed if result else 0,
         "mapping": dict(job.plan.mapping),
         "assigned": list(job.plan.assigned),
         "unused_columns": list(job.plan.unused(job.file)),
         "totals": dict(found.totals),
+        "doubts": dict(found.doubts),
         "first": found.first.isoformat() if found.first else None,
         "last": found.last.isoformat() if found.last else None,
         "refused_rows": [{"line": row.line, "column": row.column} | row.error.to_json() for row in found.refused],

@@ -18,7 +18,8 @@ _INTRODUCTION = """\
 
 Every command takes `--json` (the result on standard output for a program; errors on standard error, as
 `{"error": {"code", "what", "value", "action", "nearest"}}`) and `--lang fr` or `--lang en`. Without `--lang` the
-language is that of `MESURE_LANG`, then of `LANG`, then of the configuration.
+language is that of `MESURE_LANG`, then of `LANG`, then of the configuration. Errors in JSON are in English whatever the
+language: a program matches their `code`.
 
 | exit code | meaning |
 |---|---|

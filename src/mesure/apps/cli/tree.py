@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mesure.apps.cli.words import NAMES
-from mesure.apps.words import STATUSES
-from mesure.quantity import has_prefixes
+from mesure.apps.words import FORMULAS, STATUSES, STEPS
+from mesure.quantity import Status, has_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,13 +31,13 @@ class _Line(NamedTuple):
     below: tuple[str, ...] = ()  # formula and numbers of the sources, under the name
 
 
-def drawn(voice: Voice, explanation: Explanation) -> Iterator[str]:
-    """The trees, line by line. A part shown once is referred to afterwards."""
+def drawn(voice: Voice, explanation: Explanation, *, stated: bool = False) -> Iterator[str]:
+    """The trees, line by line. A part shown once is referred to afterwards. `stated`: counts are a person's own."""
     numbers = {factor.id: index for index, factor in enumerate(explanation.factors(), 1)}
     lines: list[_Line] = []
     seen: set[str] = set()
     for root in explanation.roots:
-        lines.extend(_lines(voice, root, numbers, seen, "", ""))
+        lines.extend(_lines(voice, _declared(root) if stated else root, numbers, seen, "", ""))
     name_width = max(len(line.name) for line in lines)
     value_width = max(len(line.value) for line in lines)
     for line in lines:
@@ -49,13 +50,13 @@ def _lines(
 ) -> Iterator[_Line]:
     value = _figure(voice, node.quantity)
     status = "" if node.quantity is None else voice.t(STATUSES[node.quantity.status])
-    name = branch + (voice.t(NAMES[node.name]) if node.name in NAMES else node.name)
+    name = branch + _step(voice, node.name)
     if node.name in seen:
         yield _Line(name, value, voice.t("(as above)"))
         return
     seen.add(node.name)
     bar = trunk + ("│  " if node.children else "   ")
-    below = [f"{bar}= {voice.t(node.formula)}"]
+    below = [f"{bar}= {_formula(voice, node.formula)}"]
     if node.factors:
         cited = voice.t("sources {numbers}", numbers=_ranges(sorted({numbers[f.id] for f in node.factors})))
         below.append(f"{bar}  {cited}")
@@ -65,6 +66,30 @@ def _lines(
         yield from _lines(
             voice, child, numbers, seen, trunk + ("└─ " if last else "├─ "), trunk + ("   " if last else "│  ")
         )
+
+
+def _declared(node: Node) -> Node:
+    """What an estimate was given: no provider reported it."""
+    children = tuple(map(_declared, node.children))
+    if node.quantity is None or node.quantity.status is not Status.REPORTED:
+        return replace(node, children=children)
+    quantity = node.quantity._replace(status=Status.DECLARED)
+    return replace(node, quantity=quantity, formula="declared", children=children)
+
+
+def _step(voice: Voice, name: str) -> str:
+    return voice.t(STEPS[name]) if name in STEPS else name
+
+
+def _formula(voice: Voice, formula: str) -> str:
+    """In words; the names of steps in it are those of their lines."""
+    if formula in FORMULAS:
+        return voice.t(formula)
+    return _NAME.sub(lambda found: _step(voice, found[0]), voice.t(formula))
+
+
+#: A step's name inside a formula: words joined, or the one that is a single word.
+_NAME = re.compile(r"[a-z]+(?:_[a-z0-9]+)+|\bpue\b")
 
 
 def _figure(voice: Voice, quantity: Quantity | None) -> str:

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mesure.errors import InvalidValue
+from mesure.errors import InvalidValue, UnknownName
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesure.impact import Impacts
+    from mesure.impact import Impacts, ModelCard
 
 __all__ = ["estimated", "usage_options"]
 
-_WHOLE = click.IntRange(min=0)
+#: More in one call is a slip of the keyboard.
+_MOST = 10**9
+_WHOLE = click.IntRange(min=0, max=_MOST)
 
 _OPTIONS = (
     click.option("--input", "input_tokens", type=_WHOLE, metavar="N", help=mark("Input tokens, cached ones included.")),
@@ -36,7 +38,10 @@ _OPTIONS = (
     click.option("--steps", type=_WHOLE, metavar="N", help=mark("Denoising steps.")),
     click.option("--frames", type=_WHOLE, metavar="N", help=mark("Video frames made.")),
     click.option(
-        "--audio-seconds", type=click.FloatRange(min=0), metavar="S", help=mark("Seconds of audio heard or made.")
+        "--audio-seconds",
+        type=click.FloatRange(min=0, max=_MOST),
+        metavar="S",
+        help=mark("Seconds of audio heard or made."),
     ),
     click.option("--zone", metavar="ZONE", help=mark("Grid zone of the servers: FRA, USA, DE...")),
     click.option("--at", metavar="DATE", help=mark("Date of the use, as 2026-11-22; today when left out.")),
@@ -59,12 +64,40 @@ def usage_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def estimated(model: str, options: dict[str, Any]) -> Impacts:
     """`mesure.estimate` with the options that were given."""
     from mesure.impact import Deployment, estimate
+    from mesure.meter.imports import zone_named
 
+    if not model.strip():
+        raise InvalidValue("The model has no name", action="Give a model's name.", code="usage")
     given = {name: value for name, value in options.items() if value is not None}
     stated = {name: given.pop(name) for name in _DEPLOYMENT if name in given}
     if "at" in given:
         given["at"] = _date(given["at"])
-    return estimate(model, deployment=Deployment(**stated) if stated else None, **given)
+    if "zone" in given:
+        given["zone"] = zone_named(given["zone"])
+    if "gpu" in stated:
+        _check_accelerator(stated["gpu"])
+    return estimate(model, deployment=Deployment(**stated) if stated else None, card=_card(model, given), **given)
+
+
+def _card(model: str, given: dict[str, Any]) -> ModelCard | None:
+    """An unlisted model that makes images or frames is one of those: its default is not that of a text model."""
+    from mesure.catalogue import current
+    from mesure.impact import ModelCard
+
+    made = "video" if given.get("frames") else "image" if given.get("images") else None
+    if made is None or current().find_model(model) is not None:
+        return None
+    return ModelCard(modality=made)
+
+
+def _check_accelerator(name: str) -> None:
+    from mesure.catalogue import current
+
+    try:
+        current().accelerator(name)
+    except UnknownName as error:
+        listed = ", ".join(current().accelerators())
+        raise UnknownName(error.what, value=name, nearest=error.nearest, action=f"Use one of: {listed}.") from None
 
 
 def _date(text: str) -> date:

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from mesure.errors import MesureError
     from mesure.i18n import Translator
 
-__all__ = ["BUDGET_EXCEEDED", "FAILED", "USAGE", "Voice", "language_of"]
+__all__ = ["BUDGET_EXCEEDED", "FAILED", "USAGE", "Voice", "language_of", "printable"]
 
 FAILED = 1
 USAGE = 2
 BUDGET_EXCEEDED = 3
+_LONGEST_VALUE = 160
+
+
+def printable(value: object, longest: int) -> str:
+    """As a terminal may show it: control characters escaped, and cut."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def language_of(arguments: Sequence[str], environ: Mapping[str, str] | None = None) -> str:
@@ -95,7 +102,7 @@ class Voice:
             return
         click.echo(f"{self.t('Error:')} {self.sentence(error.what).rstrip('.')}.", err=True)
         if error.value is not None:
-            click.echo(f"  {self.t('Value:')} {error.value}", err=True)
+            click.echo(f"  {self.t('Value:')} {printable(error.value, _LONGEST_VALUE)}", err=True)
         if error.nearest:
             click.echo(f"  {self.t('Nearest:')} {', '.join(error.nearest)}", err=True)
         click.echo(f"  {self.t('What to do:')} {self.sentence(error.action).rstrip('.')}.", err=True)

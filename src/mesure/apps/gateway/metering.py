@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mesure.apps.gateway.attribution import attribution, trace_ids
+from mesure.apps.gateway.failures import FailureLog
 from mesure.apps.gateway.figures import figure_headers, live_comment
 from mesure.ledger import Pricer
 from mesure.meter.wires import openai
@@ -58,6 +59,7 @@ class Metering:
         self.fingerprints = Fingerprints(_key(Path(settings.server.data)))
         self.failures: Counter[str] = Counter()
         self.not_acknowledged = 0
+        self.failing = FailureLog()
         given = settings.gateway
         self.common: dict[str, Any] = {
             "source": "gateway",
@@ -348,6 +350,8 @@ class CallMetering:
             trace = (fields["trace_id"], fields["span_id"])
             if not self.shared.span_is_new(trace):
                 fields["span_id"] = None
+        if outcome == "error":
+            self.shared.failing.failed(self.route.provider.name, fields.get("error_type"), fields.get("http_status"))
         event = UsageEvent(**fields)
         if not self.shared.sink.record(event):
             self.shared.not_acknowledged += 1

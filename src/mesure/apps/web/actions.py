@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mesure.apps.web.sentence import failed
+from mesure.apps.words import DEMOS
+from mesure.catalogue import current
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,6 +20,7 @@ __all__ = ["Action", "next_actions"]
 #: Shown at once; the rest waits until these are done.
 _SHOWN = 3
 _LARGE_SHARE = 0.3
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,15 @@ class Action:
 
 
 def next_actions(overview: Overview, reader: Reader, *, little: bool) -> list[Action]:
-    """At most three, the surest first: what is unknown, what weighs most, what cannot be attributed.
+    """At most three, the surest first: what fails, what is unknown, what weighs most, what cannot be attributed.
 
-    Where the total is `little`, nobody is asked to lower it.
+    Until a first call succeeds, only what fails is told. Where the total is `little`, nobody is asked to lower it.
     """
-    found = [*_unknown_models(overview, reader), *(() if little else _largest(overview, reader))]
-    found += [*_unnamed(overview, reader), *_placeless(overview, reader)]
+    failing = list(_failing(overview, reader))
+    if failing and failed(overview):
+        return failing
+    found = [*failing, *_placeless(overview, reader), *_unknown_models(overview, reader)]
+    found += [*(() if little else _largest(overview, reader)), *_unnamed(overview, reader)]
     return found[:_SHOWN]
 
 
@@ -100,16 +108,43 @@ def _unnamed(overview: Overview, reader: Reader) -> Iterator[Action]:
         )
 
 
+def _failing(overview: Overview, reader: Reader) -> Iterator[Action]:
+    """Where most of the last calls of a provider failed, nothing else matters yet."""
+    t = reader.t
+    for name, provider in reader.settings.providers.items():
+        calls = [call for call in overview.last_calls if call.provider == (provider.provider or name)]
+        lost = sum(1 for call in calls if call.status == "error")
+        if lost and lost >= _MOSTLY * len(calls):
+            yield Action(
+                t.t("Check the provider {provider}: its calls fail", provider=name),
+                t.t("lets calls through"),
+                t.n(
+                    "{count} of its last {all} calls failed. The call's page gives the reason; see also that the key "
+                    "is valid and that this address answers:",
+                    "{count} of its last {all} calls failed. The page of a call gives its reason; see also that the "
+                    "key is valid and that this address answers:",
+                    lost,
+                    all=t.number(len(calls)),
+                ),
+                provider.base_url,
+            )
+            return
+
+
 def _placeless(overview: Overview, reader: Reader) -> Iterator[Action]:
+    """Where nobody stated the place, it decides most of the CO₂e."""
     t = reader.t
     used = {call.provider for call in overview.last_calls}
     for name, provider in reader.settings.providers.items():
-        stated = provider.zone or provider.region or provider.meter_cpu_pid
-        if not stated and (provider.provider or name) in used:
-            yield Action(
-                t.t("Say where {provider} runs", provider=name),
-                t.t("narrows the CO₂e interval"),
-                t.t("Its place is a guess over several countries until you state it in mesure.toml:"),
-                f'[providers.{name}] zone = "FRA"',
-            )
-            return
+        seen = provider.provider or name
+        if provider.zone or provider.region or seen not in used:
+            continue
+        why = (
+            t.t("Its place is not stated: its provider's usual places, in several countries, stand for it. State it:")
+            if current().host(seen)
+            else t.t("Its place is not known: the world's average, very wide, stands for it. State it:")
+        )
+        demo = any(notice in DEMOS for notice in reader.notices)
+        how = "mesure demo --zone FRA" if demo else f'[providers.{name}] zone = "FRA"'
+        yield Action(t.t("State where {provider} runs", provider=name), t.t("narrows the CO₂e interval"), why, how)
+        return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mesure.errors import UnknownName
@@ -11,13 +12,14 @@ if TYPE_CHECKING:
 
     from mesure.catalogue import Catalogue
     from mesure.ledger.view import CallRow, ModelRow, Overview, Window
+    from mesure.meter.sensors import SensorFactor
     from mesure.quantity import Quantity
 
 __all__ = ["factors_json", "overview_json"]
 
 
-def overview_json(overview: Overview, catalogue: Catalogue) -> dict[str, Any]:
-    """`Overview` as plain values. Times are ISO 8601 UTC; `factors`: those the figures rest on."""
+def overview_json(overview: Overview, catalogue: Catalogue, sensors: Iterable[SensorFactor] = ()) -> dict[str, Any]:
+    """`Overview` as plain values. Times are ISO 8601 UTC; `factors`: those the figures rest on, sensors' included."""
     quantities = [
         *(quantity for window in _windows(overview).values() for quantity in (window.energy_wh, window.gwp_gco2eq)),
         *(quantity for row in overview.models for quantity in (row.energy_wh, row.gwp_gco2eq)),
@@ -39,7 +41,7 @@ def overview_json(overview: Overview, catalogue: Catalogue) -> dict[str, Any]:
         "models": [_model(row) for row in overview.models],
         "last_calls": [_call(row) for row in overview.last_calls],
         "statuses": {status.value: count for status, count in overview.statuses.items()},
-        "factors": factors_json(quantities, catalogue),
+        "factors": [*factors_json(quantities, catalogue), *(asdict(factor) for factor in sensors)],
     }
 
 

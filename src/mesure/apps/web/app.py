@@ -20,6 +20,7 @@ from mesure.apps.web.hosts import HostCheck
 from mesure.apps.web.layout import Page, render
 from mesure.apps.web.live import Live
 from mesure.apps.web.reader import Reader
+from mesure.apps.web.sensed import sensor_factors
 from mesure.apps.web.welcome import welcome
 from mesure.apps.words import STATUSES
 from mesure.catalogue import current
@@ -103,7 +104,7 @@ class _Pages:
         self._notices = notices
         self._settings = settings
         self._catalogue = current()
-        self._readers = {language: Reader.of(language, settings) for language in LANGUAGES}
+        self._readers = {language: Reader.of(language, settings, notices) for language in LANGUAGES}
         self._feed = Feed(view, settings.organisation.timezone)
         self._why = why.Why(settings, view, self._catalogue)
         self.pushes = Live(self._feed, self._readers, self._catalogue)
@@ -142,7 +143,7 @@ class _Pages:
 
     async def why(self, request: Request) -> Response:
         reader = self.reader_of(request)
-        content = self._why.total(await self._feed.latest(), reader)
+        content = await self._why.total(await self._feed.latest(), reader)
         page = Page(path="why", title=reader.t.t("Why these figures?"), content=content, footer=self._footer(reader))
         return HTMLResponse(render(page, reader))
 
@@ -163,8 +164,12 @@ class _Pages:
         return StreamingResponse(self.pushes.stream(language, seen), media_type="text/event-stream")
 
     async def api_overview(self, _: Request) -> Response:
-        body = orjson.dumps(overview_json(await self._feed.latest(), self._catalogue))
+        body = orjson.dumps(await self._overview_json())
         return Response(body, media_type="application/json")
+
+    async def _overview_json(self) -> dict[str, Any]:
+        overview = await self._feed.latest()
+        return overview_json(overview, self._catalogue, await sensor_factors(self._view, overview))
 
     async def healthz(self, _: Request) -> Response:
         """This process answers; what it has to say about itself comes along."""

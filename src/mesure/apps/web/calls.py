@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from htpy import Element, Node, a, h2, section, small, table, tbody, td, th, thead, tr
 
-from mesure.apps.web.figures import UNKNOWN, badge, figure
+from mesure.apps.web.figures import UNKNOWN, badges, figure, largest
 from mesure.apps.words import ENVIRONMENTS, OUTCOMES
 
 if TYPE_CHECKING:
     from mesure.apps.web.reader import Reader
     from mesure.ledger.view import CallRow, Overview
+    from mesure.quantity import Quantity
 
-__all__ = ["ROWS", "row", "section_of"]
+__all__ = ["ROWS", "Units", "row", "section_of", "unit_names", "units_of"]
 
 #: Rows on the page; the script keeps as many.
 ROWS = 10
 
 
 def section_of(overview: Overview, reader: Reader) -> Element:
-    t = reader.t
+    t, units = reader.t, units_of(overview)
     heads = (t.t("Time"), t.t("Use case"), t.t("Model"), t.t("Tokens read → written"), t.t("Energy"), "CO₂e")
     return section[
         h2[t.t("Last calls")],
@@ -31,21 +32,42 @@ def section_of(overview: Overview, reader: Reader) -> Element:
                     th(scope="col")[t.t("Origin")],
                 ]
             ],
-            tbody(id="calls")[[row(call, reader) for call in overview.last_calls[:ROWS]]],
+            tbody(id="calls")[[row(call, reader, units) for call in overview.last_calls[:ROWS]]],
         ],
     ]
 
 
-def row(call: CallRow, reader: Reader) -> Element:
+class Units(NamedTuple):
+    """The largest figure of each column: all figures of the column take its unit, to compare at a glance."""
+
+    energy: Quantity | None
+    carbon: Quantity | None
+
+
+def units_of(overview: Overview) -> Units:
+    shown = overview.last_calls[:ROWS]
+    return Units(largest(call.energy_wh for call in shown), largest(call.gwp_gco2eq for call in shown))
+
+
+def unit_names(units: Units, reader: Reader) -> tuple[str, ...]:
+    """What rows already on a page must share with a new one."""
+    return tuple(reader.t.quantity(found).unit for found in units if found is not None)
+
+
+def row(call: CallRow, reader: Reader, units: Units) -> Element:
     t = reader.t
     return tr[
         td[t.time(reader.local(call.started_at))],
         td[call.use_case or UNKNOWN, _flag(call.team)],
         td[call.model or UNKNOWN, _flag(", ".join(_flags(call, reader)))],
         td(".n", data_unit=t.t("tokens"))[_tokens(call, reader)],
-        td(".n")[a(href=reader.path(f"calls/{call.id}"), title=t.t("Why this figure?"))[figure(call.energy_wh, t)]],
-        td(".n")[figure(call.gwp_gco2eq, t, under_head=True)],
-        td[badge(call.energy_wh.status, t)],
+        td(".n")[
+            a(href=reader.path(f"calls/{call.id}"), title=t.t("Why this figure?"))[
+                figure(call.energy_wh, t, beside=units.energy)
+            ]
+        ],
+        td(".n")[figure(call.gwp_gco2eq, t, under_head=True, beside=units.carbon)],
+        td[badges(call.energy_wh, call.gwp_gco2eq, t)],
     ]
 
 

@@ -32,6 +32,9 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = error.headers if isinstance(error, HTTPException) else None
         t = reader_of(request).t
+        if status == 404 and "/calls/" in request.url.path:
+            text = t.t("This call is not in the ledger. Its address may be cut short, or the data folder another one.")
+            return answer(request, status, text, t.t("Go back to Now"))
         if status == 404:
             return answer(request, status, t.t("There is no page at this address."), t.t("Go back to Now"))
         return answer(request, status, t.t("This request cannot be answered."), t.t("Go back to Now"), headers)
@@ -53,7 +56,7 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
         reader = reader_of(request)
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": {"what": text, "action": action}}, status, headers)
-        page = Page(path="", title=text, content=_content(text, action, reader))
+        page = Page(path=None, title=text, content=_content(text, action, reader))
         return HTMLResponse(render(page, reader), status, headers)
 
     return {HTTPException: refused, MesureError: broken, Exception: broken}

@@ -40,7 +40,7 @@ class Proportion(NamedTuple):
 def proportion(window: Window, catalogue: Catalogue, headcount: int = 0) -> Proportion | None:
     """The window's energy against the catalogue's everyday factors; None when it holds no energy or no time."""
     hours = (window.until - window.since).total_seconds() / 3600.0
-    if window.energy_wh is None or hours <= 0.0:
+    if window.energy_wh is None or window.energy_wh.mid <= 0.0 or hours <= 0.0:
         return None
     bulb_w, litre_wh = catalogue.factor(LED_HOUR).value, catalogue.factor(LITRE_BOILED).value
     bulb_hours = window.energy_wh.scaled(1.0 / bulb_w, "h")
@@ -74,7 +74,7 @@ def sentence(window: Window, catalogue: Catalogue, reader: Reader) -> Node:
     if not found.little:
         return fragment[text, "."]
     scale = t.t(
-        ": this is little. Always lit since {since}, one LED bulb of 8 W would have taken {energy}.",
+        ": this is little. Left on since {since}, one LED bulb of 8 W would have used {energy}.",
         since=since,
         energy=t.quantity(found.bulb_wh).figure,
     )

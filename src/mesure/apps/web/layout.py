@@ -56,7 +56,7 @@ _SIZE = "\x00"
 class Page:
     """What differs from one page to the next. `live` is the address of its pushes, `seen` the last one it holds."""
 
-    path: str
+    path: str | None  # None: a page that no address of ours names
     title: str
     content: Node
     footer: Sequence[Node] = ()
@@ -80,7 +80,7 @@ def render(page: Page, reader: Reader) -> bytes:
             script[SCRIPT] if page.live else None,
         ],
     ]
-    return _with_size(f"<!doctype html>{document}", reader)
+    return _with_size(str(document), reader)
 
 
 def _with_size(text: str, reader: Reader) -> bytes:
@@ -94,7 +94,7 @@ def _head(page: Page, reader: Reader) -> Element:
         meta(name="viewport", content="width=device-width,initial-scale=1"),
         title[f"{page.title} · Mesure"],
         link(rel="icon", href=ICON),
-        link(rel="alternate", hreflang=reader.other, href=f"/{reader.other}/{page.path}"),
+        link(rel="alternate", hreflang=reader.other, href=f"/{reader.other}/{page.path or ''}"),
         noscript[meta(http_equiv="refresh", content=str(_REFRESH_S))] if page.refresh else None,
         style[STYLE],
     ]
@@ -104,7 +104,7 @@ def _header(page: Page, reader: Reader) -> Element:
     t, other = reader.t, catalog(reader.other)
     return header[
         a(".brand", href=reader.path())["Mesure"],
-        a(".lang", href=f"/{other.language}/{page.path}", hreflang=other.language, lang=other.language)[
+        a(".lang", href=f"/{other.language}/{page.path or ''}", hreflang=other.language, lang=other.language)[
             {"fr": "Français", "en": "English"}[other.language]
         ],
         nav(aria_label=t.t("Pages"))[
@@ -122,7 +122,7 @@ def _refresh_note(page: Page, reader: Reader) -> Node:
         return None
     t = reader.t
     if not page.refresh:
-        return noscript[p[a(href=reader.path(page.path))[t.t("Refresh this page by itself")]]]
+        return noscript[p[a(href=reader.path(page.path or ""))[t.t("Refresh this page by itself")]]]
     note = t.t("This page reloads every {seconds} s.", seconds=_REFRESH_S)
     return noscript[p[note, " ", a(href="?refresh=0")[t.t("Stop reloading")]]]
 
@@ -140,5 +140,5 @@ def pause_button(reader: Reader) -> Element:
 
 
 def code_block(text: str) -> Element:
-    """Something to copy, exact; scrolls by itself when it is wide, so it can be reached by keyboard."""
-    return pre(tabindex="0")[code[text]]
+    """Something to copy, exact; a long line goes on below."""
+    return pre[code[text]]

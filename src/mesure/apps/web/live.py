@@ -60,6 +60,8 @@ class Channel:
         self._turn = 0.0
         self._rows: deque[Row] = deque(maxlen=calls.ROWS)
         self._known: frozenset[str] = frozenset()
+        self._units: tuple[str, ...] = ()
+        self._redrawn = 0  # step of the last change of unit, which draws every row again
         self._empty_until = 0
         self._frames: dict[int, list[bytes]] = {}
         self._overview: Overview | None = None
@@ -93,9 +95,13 @@ class Channel:
         turn = now.needle(overview)
         if turn != self._turn:
             self._turn, changed = turn, True
+        units = calls.units_of(overview)
+        if (names := calls.unit_names(units, self._reader)) != self._units:
+            self._units, self._known, self._redrawn = names, frozenset(), step
+            self._rows.clear()
         for call in reversed(overview.last_calls[: calls.ROWS]):
             if call.id not in self._known:
-                self._rows.append(Row(step, str(calls.row(call, self._reader))))
+                self._rows.append(Row(step, str(calls.row(call, self._reader, units))))
                 changed = True
         self._known = frozenset(call.id for call in overview.last_calls)
         if not overview.last_calls:
@@ -140,7 +146,7 @@ class Channel:
             if size > PUSH_BYTES * 3 // 4:
                 break
             kept.append(html)
-        return "".join(kept), len(kept) < len(fresh)
+        return "".join(kept), len(kept) < len(fresh) or since < self._redrawn
 
     def _frame(self, message: dict[str, object], *, last: bool) -> bytes:
         name = b"id: " + self.seen.encode() + b"\n" if last else b""

@@ -41,7 +41,7 @@ from mesure.apps.web.actions import next_actions
 from mesure.apps.web.charts import band_line, dial, needle_angle, nice_top, whisker_bar
 from mesure.apps.web.figures import badge, figure
 from mesure.apps.web.layout import pause_button
-from mesure.apps.web.sentence import lede, trend
+from mesure.apps.web.sentence import failed, failures, lede, trend
 from mesure.quantity import Quantity, add_independent
 
 if TYPE_CHECKING:
@@ -59,11 +59,14 @@ _MINUTES_A_ROW = 10
 
 def fragments(overview: Overview, catalogue: Catalogue, reader: Reader) -> dict[str, Node]:
     """Every part that changes while the page is open, except the needle's angle and the rows of calls."""
-    power = reader.t.quantity(overview.power_w)
+    t = reader.t
+    power = t.quantity(overview.power_w)
     return {
         "lede": lede(overview, reader),
         "next": _second_line(overview, catalogue, reader),
-        "watts": fragment[power.value, span[power.unit], small[power.interval or "\u00a0"]],
+        "watts": fragment[
+            power.value, span[power.unit], small[power.interval, " " if power.interval else None, t.t("over a minute")]
+        ],
         "ends": _ends(overview, reader),
         "today": figure(overview.today.energy_wh, reader.t),
         "rate": _rate(overview, reader),
@@ -108,6 +111,8 @@ def _watts(value: float, reader: Reader, overview: Overview) -> str:
 
 def _second_line(overview: Overview, catalogue: Catalogue, reader: Reader) -> Fragment:
     t = reader.t
+    if failed(overview):
+        return fragment[failures(overview, reader), " ", a(".fig", href=reader.path("why"))[t.t("Why these figures?")]]
     nodes = (trend(overview, reader) or None, everyday.sentence(overview.month, catalogue, reader))
     return fragment[
         [[node, " "] for node in nodes if node is not None],
@@ -196,10 +201,16 @@ def _by_model(parts: dict[str, Node], reader: Reader) -> Element:
     return section(".c5")[
         h2[t.t("By model, this month")],
         table(".rows", aria_label=t.t("Energy by model, this month"))[tbody(id="models")[parts["models"]]],
-        h2(".sub")[t.t("How sure is it?")],
+        h2(".sub")[t.t("Models recognised")],
         div(id="known")[parts["known"]],
+        h2(".sub")[t.t("Where these figures come from")],
         ul(".origin", id="origin")[parts["origin"]],
-        p(".note")[t.t("In brackets, the interval: nine times out of ten, the real figure lies within it.")],
+        p(".note")[
+            t.t(
+                "In brackets, our 90% interval. Measurements have validated it for the energy of accelerators under "
+                "open-weight models only: not for closed models, other machines, manufacture, CO₂e or water."
+            )
+        ],
     ]
 
 
@@ -211,7 +222,8 @@ def _models(overview: Overview, reader: Reader) -> list[Element]:
     elements = [_model_row(_model_name(row, reader), row.energy_wh, top, reader) for row in shown]
     if rest:
         total = add_independent([row.energy_wh for row in rest])
-        elements.append(_model_row([t.t("{count} others", count=len(rest))], total, max(top, total.high), reader))
+        name = t.n("{count} other", "{count} others", len(rest))
+        elements.append(_model_row([name], total, max(top, total.high), reader))
     return elements
 
 
@@ -243,12 +255,14 @@ def _share(share: float, reader: Reader) -> str:
 
 
 def _origin(overview: Overview, reader: Reader) -> list[Element]:
-    t = reader.t
-    return [
-        li[badge(status, t), " ", t.n("{count} call", "{count} calls", count)]
+    """The energy of calls by how it was obtained; the month's CO₂e is only as sure as its weakest part."""
+    t, carbon = reader.t, overview.month.gwp_gco2eq
+    counts = [
+        li[badge(status, t, t.t("Energy")), " ", t.n("{count} call", "{count} calls", count)]
         for status, count in sorted(overview.statuses.items(), key=lambda item: -item[1])
         if count
     ]
+    return counts if carbon is None else [*counts, li[badge(carbon.status, t, "CO₂e")]]
 
 
 def _actions(overview: Overview, catalogue: Catalogue, reader: Reader) -> list[Element]:

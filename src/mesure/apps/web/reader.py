@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from mesure.i18n import LANGUAGES, Language, Translator, catalog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from mesure.config import Settings
@@ -23,10 +24,11 @@ class Reader:
     t: Translator
     settings: Settings
     zone: ZoneInfo
+    notices: Sequence[str] = ()  # codes of `words.NOTICES`
 
     @classmethod
-    def of(cls, language: str, settings: Settings) -> Reader:
-        return cls(catalog(language), settings, ZoneInfo(settings.organisation.timezone))
+    def of(cls, language: str, settings: Settings, notices: Sequence[str] = ()) -> Reader:
+        return cls(catalog(language), settings, ZoneInfo(settings.organisation.timezone), notices)
 
     @property
     def language(self) -> Language:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mesure.i18n import Translator
     from mesure.ledger.view import Overview, Window
 
-__all__ = ["change", "lede", "trend"]
+__all__ = ["change", "failed", "failures", "lede", "trend"]
 
 #: From this factor on, "2.3 times" reads better than "130 % more".
 _TIMES_FROM = 2.0
@@ -27,6 +27,8 @@ def lede(overview: Overview, reader: Reader) -> Fragment:
     t, month = reader.t, overview.month
     if month.energy_wh is None:
         return fragment[t.t("No AI call since {day}.", day=t.day(reader.local(month.since)))]
+    if failed(overview):
+        return fragment[t.t("No AI call has succeeded since {day}.", day=t.day(reader.local(month.since)))]
     energy = headline(month.energy_wh, t)
     if month.gwp_gco2eq is None:
         return fragment[t.rich("This month, your AI use is estimated at {energy}; its CO₂e is unknown.", energy=energy)]
@@ -40,6 +42,21 @@ def lede(overview: Overview, reader: Reader) -> Fragment:
     ]
 
 
+def failed(overview: Overview) -> bool:
+    """Calls came in this month, and none of them ran."""
+    energy = overview.month.energy_wh
+    last = overview.last_calls
+    return energy is not None and energy.mid <= 0.0 and bool(last) and all(call.status == "error" for call in last)
+
+
+def failures(overview: Overview, reader: Reader) -> str:
+    """How many calls failed, said where the figures would be."""
+    t, calls = reader.t, overview.month.calls
+    return t.n(
+        "{count} call, which failed: nothing to measure.", "{count} calls, which failed: nothing to measure.", calls
+    )
+
+
 def trend(overview: Overview, reader: Reader) -> str:
     """Energy and calls against the same point of the month before."""
     t, month, previous = reader.t, overview.month, overview.previous
@@ -47,7 +64,7 @@ def trend(overview: Overview, reader: Reader) -> str:
     if month.energy_wh is None:
         return ""
     if not previous.calls or previous.energy_wh is None or previous.energy_wh.mid <= 0.0:
-        return t.t("Nothing was recorded up to the same point {of_month} to compare with.", of_month=of_month)
+        return t.t("No call recorded up to the same date {of_month}: nothing to compare with yet.", of_month=of_month)
     return t.t(
         "{energy} than at the same point {of_month}, for {calls}."
         if _differs(month.energy_wh.mid / previous.energy_wh.mid)

@@ -21,6 +21,7 @@ def welcome(address: str, reader: Reader) -> Fragment:
     default = next((name for name, provider in reader.settings.providers.items() if provider.default), None)
     return fragment[
         h1[t.t("No AI call has come through yet.")],
+        None if default else [p[_where(default, reader)], code_block("mesure up --upstream https://api.openai.com/v1")],
         p(".next")[t.t("One line to change in your application, and this page comes alive by itself.")],
         h2[t.t("In Python, with the openai client")],
         code_block(f'client = OpenAI(base_url="{base_url}")'),
@@ -33,7 +34,7 @@ def welcome(address: str, reader: Reader) -> Fragment:
         ],
         h2[t.t("To see who uses what for what")],
         code_block("x-mesure-team: support\nx-mesure-use-case: call-reason"),
-        p[_where(default, reader)],
+        p[_where(default, reader)] if default else None,
     ]
 
 
@@ -41,7 +42,7 @@ def _where(default: str | None, reader: Reader) -> str:
     t = reader.t
     if default:
         return t.t(
-            "Calls go on to {provider}, unchanged. Their energy and CO₂e are recorded; their text is not.",
+            "Calls go on to {provider}, unchanged. Their energy and CO₂e are estimated; their text is not kept.",
             provider=reader.settings.providers[default].base_url,
         )
-    return t.t("No provider answers there yet: name one in mesure.toml, or start with mesure up --upstream.")
+    return t.t("No provider answers here yet, so calls would be refused. First name one in mesure.toml, or start with:")

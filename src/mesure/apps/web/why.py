@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING
 
 from htpy import (
@@ -11,7 +10,6 @@ from htpy import (
     Fragment,
     Node,
     a,
-    code,
     dd,
     details,
     div,
@@ -37,33 +35,42 @@ from htpy import (
 from starlette.exceptions import HTTPException
 
 from mesure.apps.web.everyday import LED_HOUR, LITRE_BOILED
-from mesure.apps.web.figures import badge, figure, headline
-from mesure.apps.words import FORMULAS, MEANINGS, STEPS, UNITS, WARNINGS
+from mesure.apps.web.factors import factor_line, plain
+from mesure.apps.web.figures import badge, badges, figure, headline, largest
+from mesure.apps.web.sensed import sensed, sensor_factors
+from mesure.apps.words import FORMULAS, MEANINGS, OUTCOMES, SENSED, SENSORS, STEPS, UNITS, WARNINGS
 from mesure.errors import UnknownName
-from mesure.i18n.text import NARROW
+from mesure.i18n import mark
+from mesure.i18n.text import NARROW, NO_BREAK
 from mesure.i18n.translator import ESTIMATED
 from mesure.impact.explain import explain
 from mesure.ledger.pricing import Pricer
+from mesure.quantity import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mesure.apps.web.feed import Source
     from mesure.apps.web.reader import Reader
+    from mesure.apps.web.sensed import Sensed
     from mesure.catalogue import Catalogue, Factor
     from mesure.config import Settings
-    from mesure.i18n import Translator
     from mesure.impact import Impacts
     from mesure.impact.explain import Explanation
     from mesure.impact.explain import Node as Step
     from mesure.ledger.view import Overview
+    from mesure.meter.sensors import SensorFactor
     from mesure.quantity import Quantity
     from mesure.record import UsageEvent
+
+    AnyFactor = Factor | SensorFactor
 
 __all__ = ["Why"]
 
 _FACTORS_SHOWN = 30
 _MODELS_SHOWN = 20
+#: Formula of energy that came with the call.
+READ = "read where the call ran"
 
 
 class Why:
@@ -82,27 +89,69 @@ class Why:
         impacts = self._pricer.impacts(event)
         return _call_page(event, impacts, explain(impacts), reader)
 
-    def total(self, overview: Overview, reader: Reader) -> Fragment:
+    async def total(self, overview: Overview, reader: Reader) -> Fragment:
         """The page of the month's total."""
-        return _total_page(overview, self._catalogue, reader)
+        sensors = await sensor_factors(self._source, overview)
+        return _total_page(overview, _total_factors(overview, self._catalogue, sensors), reader)
 
 
 def _call_page(event: UsageEvent, impacts: Impacts, explanation: Explanation, reader: Reader) -> Fragment:
-    t = reader.t
+    t, used = reader.t, sensed(event)
+    if _nothing_ran(event, impacts):
+        heading = h1[t.t("This call failed: nothing to measure.")]
+        return fragment[heading, h2[t.t("The facts")], dl(".spaced")[_facts(event, used, reader)]]
     return fragment[
         h1[_call_sentence(impacts, reader)],
-        p(".next")[badge(impacts.energy_wh.status, t), " ", t.t(MEANINGS[impacts.energy_wh.status]), "."],
+        ul(".from")[_obtained(event, impacts, used, reader)],
         div(".grid")[
-            section(".c5")[h2[t.t("The facts")], dl(".spaced")[_facts(event, reader)]],
+            section(".c5")[h2[t.t("The facts")], dl(".spaced")[_facts(event, used, reader)]],
             section(".c7")[
                 h2[t.t("The calculation")],
-                ul(".tree")[[_step(root, reader) for root in explanation.roots if root.quantity]],
+                ul(".tree")[[_step(root, used, reader) for root in explanation.roots if root.quantity]],
             ],
         ],
         [h2(".sub")[t.t("What this assumes")], ul(".facts")[[li[text] for text in _assumptions(explanation, reader)]]]
         if explanation.warnings
         else None,
     ]
+
+
+def _obtained(event: UsageEvent, impacts: Impacts, used: Sensed | None, reader: Reader) -> list[Element]:
+    """How each of the two figures was obtained: they may differ."""
+    t, carbon = reader.t, impacts.gwp_gco2eq
+    rows = [li[badge(impacts.energy_wh.status, t, t.t("Energy")), " ", t.t(_energy_from(impacts, used)), "."]]
+    if carbon is not None:
+        made = t.t(_carbon_from(impacts), place=event.host_zone or event.host_region or "")
+        rows.append(li[badge(carbon.status, t, "CO₂e"), " ", made, "."])
+    return rows
+
+
+def _energy_from(impacts: Impacts, used: Sensed | None) -> str:
+    if used is not None:
+        if not used.modelled:
+            return MEANINGS[Status.MEASURED]
+        if used.sensor == "cpu-time":
+            return mark("calculated from the processor time of this call and the power of a busy thread")
+        return SENSED[""]
+    if not impacts.known:
+        return mark("calculated with a wide default, because the model is unknown")
+    if impacts.energy_wh.status is Status.DEFAULT:
+        return mark("calculated with usual values, because part of what it rests on is unknown")
+    return mark("calculated from the tokens of this call and from its model, with sourced factors")
+
+
+def _carbon_from(impacts: Impacts) -> str:
+    if "zone_unknown" in impacts.warnings:
+        return mark("from this energy and the world's average electricity, because the place is unknown")
+    if "zone_assumed" in impacts.warnings:
+        return mark(
+            "from this energy and the electricity of the provider's usual places, because its own is not stated"
+        )
+    return mark("from this energy and the electricity of the place stated ({place})")
+
+
+def _nothing_ran(event: UsageEvent, impacts: Impacts) -> bool:
+    return event.status == "error" and impacts.energy_wh.mid <= 0.0
 
 
 def _call_sentence(impacts: Impacts, reader: Reader) -> Fragment:
@@ -118,7 +167,7 @@ def _call_sentence(impacts: Impacts, reader: Reader) -> Fragment:
     ]
 
 
-def _facts(event: UsageEvent, reader: Reader) -> list[Node]:
+def _facts(event: UsageEvent, used: Sensed | None, reader: Reader) -> list[Node]:
     t = reader.t
     at = reader.local(event.started_at)
     facts: list[tuple[str, str | None]] = [
@@ -133,9 +182,24 @@ def _facts(event: UsageEvent, reader: Reader) -> list[Node]:
         (t.t("of which already in cache"), _count(event.cached_input_tokens, reader)),
         (t.t("Tokens written"), _count(event.output_tokens, reader)),
         (t.t("of which reasoning"), _count(event.reasoning_tokens, reader)),
-        (t.t("Sensor"), event.energy_sensor),
+        (t.t("Outcome"), _outcome(event, reader)),
+        (t.t("Sensor"), t.t(SENSORS.get(used.sensor, used.sensor)) if used and used.sensor else None),
+        (t.t("Processor time"), _seconds(used.busy_s, reader) if used and used.busy_s else None),
     ]
     return [[dt[name], dd[value]] for name, value in facts if value]
+
+
+def _outcome(event: UsageEvent, reader: Reader) -> str | None:
+    """Nothing of a call that went well; else how it ended, with the reason that the provider or the gateway gave."""
+    if event.status not in OUTCOMES:
+        return None
+    reasons = (event.error_type, f"HTTP{NO_BREAK}{event.http_status}" if event.http_status else None)
+    told = ", ".join(reason for reason in reasons if reason)
+    return f"{reader.t.t(OUTCOMES[event.status])} ({told})" if told else reader.t.t(OUTCOMES[event.status])
+
+
+def _seconds(seconds: float, reader: Reader) -> str:
+    return f"{plain(float(f'{seconds:.2g}'), reader.t)}{NARROW}s"
 
 
 def _count(count: int | None, reader: Reader) -> str | None:
@@ -146,16 +210,21 @@ def _assumptions(explanation: Explanation, reader: Reader) -> list[str]:
     return [reader.t.t(WARNINGS[code]) if code in WARNINGS else code for code in explanation.warnings]
 
 
-def _step(step: Step, reader: Reader) -> Element:
+def _step(step: Step, used: Sensed | None, reader: Reader) -> Element:
     """One step: its name, value, formula, factors, and the steps it rests on."""
     t = reader.t
+    factors: list[AnyFactor] = [*step.factors]
+    formula = _formula(step.formula, reader) if _is_told(step) else None
+    if step.formula == READ and used is not None:
+        formula = t.t(SENSED.get(used.sensor, SENSED[""])) if used.modelled else formula
+        factors += [used.factor] if used.factor else []
     return li[
         t.t(STEPS[step.name]) if step.name in STEPS else step.name,
         " ",
         strong[_step_value(step.quantity, reader)],
-        span(".formula")[_formula(step.formula, reader)] if _is_told(step) else None,
-        _step_factors(step.factors, reader),
-        ul(".tree")[[_step(child, reader) for child in step.children]] if step.children else None,
+        span(".formula")[formula] if formula else None,
+        _step_factors(factors, reader),
+        ul(".tree")[[_step(child, used, reader) for child in step.children]] if step.children else None,
     ]
 
 
@@ -183,99 +252,85 @@ def _step_value(quantity: Quantity | None, reader: Reader) -> Node:
     return figure(quantity._replace(unit=reader.t.t(UNITS.get(quantity.unit, quantity.unit))), reader.t)
 
 
-def _step_factors(factors: Sequence[Factor], reader: Reader) -> Node:
+def _step_factors(factors: Sequence[AnyFactor], reader: Reader) -> Node:
     if not factors:
         return None
     title = reader.t.n("{count} factor", "{count} factors", len(factors))
-    return details[summary[title], ul(".facts")[[_factor(factor, reader) for factor in factors]]]
+    return details[summary[title], ul(".facts")[[factor_line(factor, reader) for factor in factors]]]
 
 
-def _factor(factor: Factor, reader: Reader) -> Element:
-    t = reader.t
-    linked = factor.source_url.startswith(("https://", "http://"))
-    source: Node = a(href=factor.source_url, rel="noreferrer")[factor.source] if linked else factor.source
-    return li[
-        code[factor.id],
-        " · ",
-        _value(factor, reader),
-        " · ",
-        source,
-        f" · {factor.year} · {t.t('licence:')} {factor.licence}",
-    ]
-
-
-def _value(factor: Factor, reader: Reader) -> str:
-    t = reader.t
-    value = _plain(factor.value, t)
-    interval = f" [{_plain(factor.low, t)}–{_plain(factor.high, t)}]" if factor.low != factor.high else ""
-    return f"{value}{NARROW}{factor.unit}{interval}"
-
-
-def _plain(value: float, t: Translator) -> str:
-    """Up to four significant digits, as the source gave them."""
-    decimals = 0 if value == 0.0 else max(0, 3 - math.floor(math.log10(abs(value))))
-    text = t.number(value, min(decimals, 12))
-    mark = t.number(0.5, 1)[1]
-    return text.rstrip("0").rstrip(mark) if mark in text else text
-
-
-def _total_page(overview: Overview, catalogue: Catalogue, reader: Reader) -> Fragment:
+def _total_page(overview: Overview, factors: Sequence[AnyFactor], reader: Reader) -> Fragment:
     t, month = reader.t, overview.month
+    if not month.calls:
+        text = t.t("No call has come through this month: nothing to explain yet.")
+        return fragment[h1[text], p[a(href=reader.path())[t.t("How to begin")]]]
     return fragment[
         h1[t.t("How these figures are put together")],
         p(".next")[
-            t.t(
-                "From {since} to now: {calls} calls. Each is a fact (who, which model, how many tokens); its energy "
+            t.n(
+                "From {since} to now: {count} call. It is a fact (who, which model, how many tokens); its energy "
                 "and CO₂e are calculated from it, and can be calculated again when methods improve.",
+                "From {since} to now: {count} calls. Each is a fact (who, which model, how many tokens); its energy "
+                "and CO₂e are calculated from it, and can be calculated again when methods improve.",
+                month.calls,
                 since=t.day(reader.local(month.since)),
-                calls=t.number(month.calls),
             )
         ],
         div(".grid")[
-            section(".c7")[h2[t.t("What adds up, by model")], _models_table(overview, reader)],
-            section(".c5")[h2[t.t("How each was obtained")], dl(".spaced")[_meanings(overview, reader)]],
-            section[
+            section[h2[t.t("What adds up, by model")], _models_table(overview, reader)],
+            section(".c5")[h2[t.t("How their energy was obtained")], dl(".spaced")[_meanings(overview, reader)]],
+            section(".c7")[
                 h2[t.t("How to read an interval")],
                 p[
                     t.t(
-                        "Nine times out of ten the real figure lies between the two numbers in brackets. The error "
+                        "The two numbers in brackets are the bounds of our 90% interval. The error "
                         "that all calls of one model share does not shrink with their number, so their bounds add; "
                         "errors of different models are unrelated, and partly make up for each other."
                     )
                 ],
                 p[
                     t.t(
-                        "Intervals were compared with measurements for open models only: for closed models, and for "
-                        "manufacture and CO₂e, they are not validated by measurement."
+                        "Measurements have validated these intervals for the energy of accelerators under open-weight "
+                        "models only. For closed models, processors, manufacture, CO₂e and water, they have not."
                     )
                 ],
             ],
-            section[h2[t.t("Factors, with source, year and licence")], _total_factors(overview, catalogue, reader)],
+            section[h2[t.t("Factors, with source, year and licence")], _factor_list(factors, reader)],
         ],
     ]
 
 
 def _models_table(overview: Overview, reader: Reader) -> Element:
     t = reader.t
-    heads = (t.t("Calls"), t.t("Energy"), "CO₂e")
+    heads = (t.t("Calls"), t.t("Energy"), "CO₂e", t.t("Origin"))
+    month = overview.month
+    energy = largest((month.energy_wh, *(row.energy_wh for row in overview.models)))
+    carbon = largest((month.gwp_gco2eq, *(row.gwp_gco2eq for row in overview.models)))
     return div(".wrap", tabindex="0", role="region", aria_label=t.t("What adds up, by model"))[
-        table[
-            thead[tr[th(scope="col")[t.t("Model")], [th(".n", scope="col")[text] for text in heads]]],
+        table(".sums")[
+            thead[
+                tr[
+                    th(scope="col")[t.t("Model")],
+                    [th(class_="n" if i < 3 else None, scope="col")[text] for i, text in enumerate(heads)],
+                ]
+            ],
             tbody[
                 [
                     tr[
                         th(scope="row")[row.model or t.t("unnamed")],
-                        td(".n")[t.number(row.calls)],
-                        td(".n")[figure(row.energy_wh, t)],
-                        td(".n")[figure(row.gwp_gco2eq, t, under_head=True)],
+                        td(".n", data_unit=t.n("call", "calls", row.calls))[t.number(row.calls)],
+                        td(".n")[figure(row.energy_wh, t, beside=energy)],
+                        td(".n")[figure(row.gwp_gco2eq, t, under_head=True, beside=carbon)],
+                        td[badges(row.energy_wh, row.gwp_gco2eq, t)],
                     ]
                     for row in overview.models[:_MODELS_SHOWN]
                 ],
                 tr[
                     th(scope="row")[t.t("All")],
-                    td(".n")[t.number(overview.month.calls)],
-                    td(".n")[strong[figure(overview.month.energy_wh, t)]],
-                    td(".n")[strong[figure(overview.month.gwp_gco2eq, t, under_head=True)]],
+                    td(".n", data_unit=t.n("call", "calls", month.calls))[t.number(month.calls)],
+                    td(".n")[strong[figure(month.energy_wh, t, beside=energy)]],
+                    td(".n")[strong[figure(month.gwp_gco2eq, t, under_head=True, beside=carbon)]],
+                    td[badges(month.energy_wh, month.gwp_gco2eq, t) if month.energy_wh else None],
                 ],
             ],
         ]
@@ -294,8 +349,8 @@ def _meanings(overview: Overview, reader: Reader) -> list[Node]:
     ]
 
 
-def _total_factors(overview: Overview, catalogue: Catalogue, reader: Reader) -> Fragment:
-    """The factors of the month's figures, then those of its everyday scale."""
+def _total_factors(overview: Overview, catalogue: Catalogue, sensors: Sequence[SensorFactor]) -> tuple[AnyFactor, ...]:
+    """Those of the sensors, those of the month's figures, then those of its everyday scale."""
     month = overview.month
     sources = dict.fromkeys(
         [
@@ -304,10 +359,13 @@ def _total_factors(overview: Overview, catalogue: Catalogue, reader: Reader) -> 
             LITRE_BOILED,
         ]
     )
-    factors = [factor for source in sources if (factor := _known(source, catalogue))]
+    return (*sensors, *(factor for source in sources if (factor := _known(source, catalogue))))
+
+
+def _factor_list(factors: Sequence[AnyFactor], reader: Reader) -> Fragment:
     rest = len(factors) - _FACTORS_SHOWN
     return fragment[
-        ul(".facts")[[_factor(factor, reader) for factor in factors[:_FACTORS_SHOWN]]],
+        ul(".facts")[[factor_line(factor, reader) for factor in factors[:_FACTORS_SHOWN]]],
         p[a(href="/api/overview")[reader.t.n("{count} more, in JSON", "{count} more, in JSON", rest)]]
         if rest > 0
         else None,

@@ -1,15 +1,20 @@
 """Files of usage (CSV, JSON lines, plain or gzip) -> usage events, row by row, in constant memory."""
 
-from mesure.meter.imports.files import RawRow, TableFile
+from mesure.meter.imports.files import ENCODINGS, ContentDigest, RawRow, TableFile
 from mesure.meter.imports.mapping import FIELDS, known_field, propose
-from mesure.meter.imports.reading import BadRow, ImportPlan, Review, read_events, read_rows, review
+from mesure.meter.imports.reading import DOUBTS, BadRow, ImportPlan, Part, Review, read_events, read_rows, review
 from mesure.meter.imports.values import Conventions
+from mesure.meter.imports.zones import zone_named
 
 __all__ = [
+    "DOUBTS",
+    "ENCODINGS",
     "FIELDS",
     "BadRow",
+    "ContentDigest",
     "Conventions",
     "ImportPlan",
+    "Part",
     "RawRow",
     "Review",
     "TableFile",
@@ -18,4 +23,5 @@ __all__ = [
     "read_events",
     "read_rows",
     "review",
+    "zone_named",
 ]

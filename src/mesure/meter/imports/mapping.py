@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from mesure.errors import ImportRefused, nearest_names
@@ -11,7 +13,7 @@ from mesure.record import CHOICES, KINDS, UsageEvent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["AMOUNTS", "FIELDS", "known_field", "propose"]
+__all__ = ["AMOUNTS", "FIELDS", "joules_per", "known_field", "nearest_columns", "propose"]
 
 #: Written by Mesure itself, never by a file.
 _OURS = {"id", "schema_version", "source", "origin", "ingested_at", "labels"}
@@ -31,12 +33,16 @@ AMOUNTS = (
 #: Never proposed: a person's name must not enter the ledger by default.
 _ASKED_FOR_ONLY = {"user", "contact_id", "conversation_id"}
 
+#: How a name of a column says a unit of energy other than the record's: joules in one.
+_JOULES = {"kwh": 3.6e6, "wh": 3600.0, "kj": 1000.0}
+
 _SHORT = {"model": "model_requested", "time": "started_at", "zone": "host_zone", "region": "host_region"}
 
 #: Further names, letters and digits only, in the order of preference.
 _KNOWN: dict[str, tuple[str, ...]] = {
     "started_at": (
         "timestamp",
+        "starttimeiso",
         "starttime",
         "startedat",
         "requesttime",
@@ -47,16 +53,26 @@ _KNOWN: dict[str, tuple[str, ...]] = {
         "date",
         "horodatage",
         "dateheure",
+        "dateetheure",
+        "datedelappel",
         "debut",
     ),
-    "ended_at": ("endtime", "endedat", "completedat", "fin"),
-    "calls_count": ("nummodelrequests", "requestcount", "requests", "nombreappels", "nbappels"),
+    "ended_at": ("endtimeiso", "endtime", "endedat", "completedat", "fin"),
+    "calls_count": (
+        "nummodelrequests",
+        "requestcount",
+        "requests",
+        "nombreappels",
+        "nombredappels",
+        "nbappels",
+        "appels",
+    ),
     "response_id": ("responseid", "requestid", "generationid"),
     "trace_id": ("traceid",),
     "span_id": ("spanid",),
     "team": ("team", "equipe", "teamalias"),
-    "application": ("app", "application", "service"),
-    "use_case": ("usecase", "casusage", "casdusage"),
+    "application": ("app", "appli", "application", "service"),
+    "use_case": ("usecase", "casusage", "casdusage", "motifappel", "motifdappel", "callreason", "motif"),
     "end_client": ("endclient", "clientfinal", "donneurdordre"),
     "provider": ("provider", "fournisseur", "customllmprovider"),
     "model_requested": ("model", "modele", "modelname", "modelid", "modelgroup"),
@@ -69,7 +85,14 @@ _KNOWN: dict[str, tuple[str, ...]] = {
         "ncontexttokenstotal",
         "promptusage",
         "tokensentree",
+        "tokensdentree",
+        "tokensenentree",
         "jetonsentree",
+        "jetonsdentree",
+        "jetonsenentree",
+        "jetonslus",
+        "input",
+        "entree",
     ),
     "output_tokens": (
         "completiontokens",
@@ -79,7 +102,14 @@ _KNOWN: dict[str, tuple[str, ...]] = {
         "ngeneratedtokenstotal",
         "completionusage",
         "tokenssortie",
+        "tokensdesortie",
+        "tokensensortie",
         "jetonssortie",
+        "jetonsdesortie",
+        "jetonsensortie",
+        "jetonsecrits",
+        "output",
+        "sortie",
     ),
     "cached_input_tokens": (
         "cachedtokens",
@@ -91,6 +121,9 @@ _KNOWN: dict[str, tuple[str, ...]] = {
     "reasoning_tokens": (
         "usagecompletiontokensdetailsreasoningtokens",
         "usageoutputtokensdetailsreasoningtokens",
+    ),
+    "energy_j": (
+        *(f"{name}{unit}" for name in ("energy", "energie", "consommation") for unit in ("wh", "kwh", "j", "kj")),
     ),
     "images_count": ("images", "nimages", "nombreimages"),
     "audio_seconds": ("seconds", "dureeaudio"),
@@ -136,9 +169,39 @@ def known_field(name: str) -> str:
     raise ImportRefused(
         "A usage event has no such field",
         value=name,
-        nearest=nearest_names(name, FIELDS),
-        action="Use a field of the list, or labels.<name>.",
+        nearest=_nearest_fields(name),
+        action=f"Its fields are: {', '.join((*_SHORT, *FIELDS))}, labels.<name>.",
     )
+
+
+def _nearest_fields(name: str) -> tuple[str, ...]:
+    """Whatever the order of the words: `tokens_in` is near input_tokens."""
+    by_words = {_in_order(field_name): field_name for field_name in FIELDS}
+    return tuple(by_words[found] for found in nearest_names(_in_order(name), by_words))
+
+
+def _in_order(name: str) -> str:
+    return " ".join(sorted(re.split(r"[^a-z0-9]+", _plain(name.casefold()))))
+
+
+def nearest_columns(names: Iterable[str], columns: Iterable[str]) -> tuple[str, ...]:
+    """Columns whose name is near one that stands for one of these fields: to propose, never to use."""
+    wanted = [spelling for name in names for spelling in _names(name)]
+    scores = {
+        column: max(SequenceMatcher(None, _folded(column), spelling).ratio() for spelling in wanted)
+        for column in columns
+    }
+    near = [column for column, score in scores.items() if score >= _NEAR]
+    return tuple(sorted(near, key=lambda column: -scores[column])[:3])
+
+
+_NEAR = 0.6
+
+
+def joules_per(column: str) -> float:
+    """Joules in the unit that a column of energy names: `Énergie (Wh)` is in 3 600, a bare `energy_j` in 1."""
+    folded = _folded(column)
+    return next((joules for unit, joules in _JOULES.items() if folded.endswith(unit)), 1.0)
 
 
 def checked_mapping(asked: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import partial
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from hashlib import sha256
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesure.errors import ImportRefused, InvalidValue, MesureError
-from mesure.meter.imports.mapping import AMOUNTS, checked_mapping, kind_of, known_field, propose
+from mesure.meter.imports.files import ContentDigest
+from mesure.meter.imports.mapping import (
+    AMOUNTS,
+    checked_mapping,
+    joules_per,
+    kind_of,
+    known_field,
+    nearest_columns,
+    propose,
+)
 from mesure.meter.imports.values import Conventions, is_unknown
+from mesure.meter.imports.zones import zone_named
 from mesure.record import UsageEvent, derived_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from mesure.meter.imports.files import RawRow, TableFile
 
-__all__ = ["BadRow", "ImportPlan", "Review", "read_events", "read_rows", "review"]
+__all__ = ["DOUBTS", "BadRow", "ImportPlan", "Part", "Review", "read_events", "read_rows", "review"]
 
 #: A longer text is no name of a team or a model: a column of prompts was mapped by mistake.
 LONGEST_TEXT = 200
 #: Refused rows that a review keeps to show; it counts them all.
 SHOWN_REFUSALS = 20
+#: What an accepted row may lack or have wrong: said and counted, and for the reader to judge.
+DOUBTS = ("no_model", "no_amount", "long_ago", "in_future")
+_LONG_AGO = datetime(2015, 1, 1, tzinfo=UTC)
 _SUMMED = (*AMOUNTS, "cached_input_tokens", "reasoning_tokens", "calls_count")
 
 
@@ -86,6 +100,7 @@ class ImportPlan:
                 raise ImportRefused(
                     f"No column is known to hold {example}",
                     value=", ".join(file.columns),
+                    nearest=nearest_columns(needed, file.columns),
                     action=f"Name it with --map {example}=COLUMN.",
                 )
 
@@ -94,84 +109,161 @@ class ImportPlan:
         """Fields that were given by the person who imports, not by the file."""
         return (*self.constants, *self.cycles)
 
+    def settings(self, file: TableFile) -> str:
+        """Digest of how the file is read, columns that are found by their names apart: a file that grows may show
+        more of them."""
+        found = propose(file.columns)
+        conventions = self.conventions
+        said = {
+            "map": sorted((n, c) for n, c in self.mapping.items() if found.get(n) != c),
+            "set": sorted((n, str(value)) for n, value in self.constants.items()),
+            "cycle": sorted((n, [str(value) for value in values]) for n, values in self.cycles.items()),
+            "conventions": [str(conventions.timezone), conventions.decimal, conventions.dates],
+            "delimiter": file.delimiter if file.format == "csv" else "",
+        }
+        return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
     def unused(self, file: TableFile) -> tuple[str, ...]:
         """Columns that are left aside: nothing of them is stored."""
         used = set(self.mapping.values())
         return tuple(column for column in file.columns if column not in used)
 
 
+class Part(NamedTuple):
+    """The beginning of a file, up to where one imported before ended, or all of it. Counts are from the start."""
+
+    content: str  # digest of the content so far
+    rows: int
+    accepted: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """What a file holds under a plan, before anything is written."""
 
-    sha256: str
-    rows: int
-    refused_count: int
+    parts: tuple[Part, ...]  # the last is the whole file
     refused: tuple[BadRow, ...]  # the first ones
     totals: Mapping[str, float]  # sums of the known amounts
+    doubts: Mapping[str, int]  # of `DOUBTS`, how many accepted rows
     first: datetime | None
     last: datetime | None
 
     @property
+    def sha256(self) -> str:
+        return self.parts[-1].content
+
+    @property
+    def rows(self) -> int:
+        return self.parts[-1].rows
+
+    @property
     def accepted(self) -> int:
-        return self.rows - self.refused_count
+        return self.parts[-1].accepted
+
+    @property
+    def refused_count(self) -> int:
+        return self.rows - self.accepted
 
 
-def review(file: TableFile, plan: ImportPlan, *, progress: Callable[[int], None] | None = None) -> Review:
-    """Read every row once, keep only sums, times and the first refusals."""
-    digest = sha256()
-    rows, refused_count = 0, 0
-    refused: list[BadRow] = []
-    totals: dict[str, float] = {}
-    first = last = None
-    for row in _rows(file.rows(progress=progress, digest=digest), plan, ""):
-        rows += 1
-        if isinstance(row, BadRow):
-            refused_count += 1
-            if len(refused) < SHOWN_REFUSALS:
-                refused.append(row)
-            continue
-        for name in _SUMMED:
-            if (amount := getattr(row, name)) is not None:
-                totals[name] = totals.get(name, 0) + amount
-        first = row.started_at if first is None else min(first, row.started_at)
-        last = row.started_at if last is None else max(last, row.started_at)
+def review(
+    file: TableFile,
+    plan: ImportPlan,
+    *,
+    known: Container[str] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Review:
+    """Read every row once, keep only sums, times and the first refusals.
+
+    `known`: digests of contents imported before; where this file begins with one of them, that is a part of its own.
+    """
+    digest = ContentDigest()
+    parts: list[Part] = []
+    seen = _Seen()
+    rows = 0
+    for rows, row in enumerate(_rows(file.rows(progress=progress, digest=digest), plan, iter([""])), 1):
+        seen.add(row)
+        if known and (content := digest.hexdigest()) in known:
+            parts.append(Part(content, rows, seen.accepted))
+    whole = Part(digest.hexdigest(), rows, seen.accepted)
     return Review(
-        sha256=digest.hexdigest(),
-        rows=rows,
-        refused_count=refused_count,
-        refused=tuple(refused),
-        totals=totals,
-        first=first,
-        last=last,
+        parts=(*(part for part in parts if part.content != whole.content), whole),
+        refused=tuple(seen.refused),
+        totals=seen.totals,
+        doubts=seen.doubts,
+        first=seen.first,
+        last=seen.last,
     )
 
 
+class _Seen:
+    """Sums over the rows of a review."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.refused: list[BadRow] = []
+        self.totals: dict[str, float] = {}
+        self.doubts: dict[str, int] = {}
+        self.first: datetime | None = None
+        self.last: datetime | None = None
+        self._tomorrow = datetime.now(UTC) + timedelta(days=1)
+
+    def add(self, row: UsageEvent | BadRow) -> None:
+        if isinstance(row, BadRow):
+            if len(self.refused) < SHOWN_REFUSALS:
+                self.refused.append(row)
+            return
+        self.accepted += 1
+        for name in _SUMMED:
+            if (amount := getattr(row, name)) is not None:
+                self.totals[name] = self.totals.get(name, 0) + amount
+        for doubt in self._doubts(row):
+            self.doubts[doubt] = self.doubts.get(doubt, 0) + 1
+        self.first = row.started_at if self.first is None else min(self.first, row.started_at)
+        self.last = row.started_at if self.last is None else max(self.last, row.started_at)
+
+    def _doubts(self, event: UsageEvent) -> Iterator[str]:
+        if not (event.model_requested or event.model_answered):
+            yield "no_model"
+        if all(getattr(event, name) is None for name in AMOUNTS):
+            yield "no_amount"
+        if event.started_at < _LONG_AGO:
+            yield "long_ago"
+        if event.started_at > self._tomorrow:
+            yield "in_future"
+
+
 def read_rows(
-    file: TableFile, plan: ImportPlan, fingerprint: str, *, progress: Callable[[int], None] | None = None
+    file: TableFile, plan: ImportPlan, reviewed: Review, *, progress: Callable[[int], None] | None = None
 ) -> Iterator[UsageEvent | BadRow]:
-    """Each row as an event or as the reason why not; `fingerprint` is the content's SHA-256 (see `review`)."""
-    return _rows(file.rows(progress=progress), plan, fingerprint)
+    """Each reviewed row as an event or as the reason why not; rows that were added to the file since are left out."""
+    starts = [0, *(part.rows for part in reviewed.parts)]
+    contents = chain.from_iterable(
+        repeat(part.content, part.rows - start) for part, start in zip(reviewed.parts, starts, strict=False)
+    )
+    return islice(_rows(file.rows(progress=progress), plan, contents), reviewed.rows)
 
 
 def read_events(
     file: TableFile, plan: ImportPlan, reviewed: Review, *, progress: Callable[[int], None] | None = None
 ) -> Iterator[UsageEvent]:
-    """The events that a review accepted, no more: rows that were added to the file since are left out."""
-    rows = islice(read_rows(file, plan, reviewed.sha256, progress=progress), reviewed.rows)
+    """The events that a review accepted, no more."""
+    rows = read_rows(file, plan, reviewed, progress=progress)
     return (row for row in rows if not isinstance(row, BadRow))
 
 
-def _rows(raw_rows: Iterator[RawRow], plan: ImportPlan, fingerprint: str) -> Iterator[UsageEvent | BadRow]:
-    cells = [(name, column, _reader(name, plan.conventions)) for name, column in plan.mapping.items()]
+def _rows(raw_rows: Iterator[RawRow], plan: ImportPlan, contents: Iterator[str]) -> Iterator[UsageEvent | BadRow]:
+    """`contents`: the digest that each row's origin names; the last one goes on."""
+    cells = [(name, column, _cell_reader(name, column, plan.conventions)) for name, column in plan.mapping.items()]
+    content = ""
     for index, raw in enumerate(raw_rows):
+        content = next(contents, content)
         if raw.error is not None:
             yield BadRow(raw.line, None, raw.error)
             continue
         values: dict[str, Any] = dict(plan.constants)
         for name, choices in plan.cycles.items():
             values[name] = choices[index % len(choices)]
-        yield _fill(values, raw, cells) or _event(values, plan, f"{fingerprint}:{raw.line}", raw.line)
+        yield _fill(values, raw, cells) or _event(values, plan, f"{content}:{raw.line}", raw.line)
 
 
 def _fill(values: dict[str, Any], raw: RawRow, cells: Sequence[tuple[str, str, _Reader]]) -> BadRow | None:
@@ -200,12 +292,24 @@ def _event(values: dict[str, Any], plan: ImportPlan, origin: str, line: int) -> 
         return BadRow(line, None, error)
 
 
+def _cell_reader(name: str, column: str, conventions: Conventions) -> _Reader:
+    reader = _reader(name, conventions)
+    if name in _ENERGIES and (joules := joules_per(column)) != 1.0:
+        return lambda raw: reader(raw) * joules
+    return reader
+
+
+_ENERGIES = ("energy_j", "energy_low_j", "energy_high_j")
+
+
 def _reader(name: str, conventions: Conventions) -> _Reader:
     kind = kind_of(name)
     if isinstance(kind, tuple):
         return partial(_word, name, kind)
     if name == "user":
         return _pseudonym
+    if name == "host_zone":
+        return cache(zone_named)
     readers: dict[type, _Reader] = {
         int: conventions.whole,
         float: conventions.number,

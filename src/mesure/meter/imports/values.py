@@ -26,6 +26,9 @@ _FRENCH = re.compile(
     r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})"
     r"(?:[ T]+(?:à +)?(\d{1,2})[:hH](\d{2})?(?:[:m](\d{2})(?:[.,](\d{1,9}))?)?)?"
 )
+#: No ISO time is written so: seconds (10 digits, 2001 to 2286) or milliseconds (13 digits) since 1970.
+_UNIX = re.compile(r"([1-9]\d{9}|[1-9]\d{12})(?:\.\d+)?")
+_MS_DIGITS = 13
 _TRUTHS = {"true": True, "1": True, "yes": True, "oui": True, "vrai": True} | dict.fromkeys(
     ("false", "0", "no", "non", "faux"), False
 )
@@ -85,7 +88,7 @@ class Conventions:
         return value
 
     def time(self, raw: Any) -> datetime:
-        """A time in UTC, from 1970 on."""
+        """A time in UTC, from 1970 on. Under `iso`, 10 or 13 digits are seconds or milliseconds since 1970."""
         try:
             time = self._time(raw)
         except (ValueError, OverflowError):
@@ -104,6 +107,8 @@ class Conventions:
     def _time(self, raw: Any) -> datetime:
         if self.dates in ("unix", "unix-ms"):
             return _EPOCH + timedelta(seconds=self.number(raw) / (1000.0 if self.dates == "unix-ms" else 1.0))
+        if self.dates == "iso" and (found := _UNIX.fullmatch(str(raw).strip())):
+            return _EPOCH + timedelta(seconds=float(found[0]) / (1000.0 if len(found[1]) == _MS_DIGITS else 1.0))
         if not isinstance(raw, str):
             raise ValueError
         text = raw.strip()

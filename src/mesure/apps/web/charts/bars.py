@@ -1,4 +1,4 @@
-"""A bar for a middle value, with a whisker from its low to its high bound."""
+"""A bar that ends on a mark at the middle value, with a whisker from its low to its high bound."""
 
 from __future__ import annotations
 
@@ -29,5 +29,6 @@ def whisker_bar(low: float, mid: float, high: float, *, top: float, series: int 
         viewBox=f"0 0 {at(_WIDTH)} {at(_HEIGHT)}", preserveAspectRatio="none", aria_hidden="true", focusable="false"
     )[
         rect(class_=f"s{series}", y="3", width=at(width), height="8"),
+        path(class_=f"mid s{series}", d=f"M{at(width)} 1V13") if mid > 0.0 else None,
         path(class_="whisker", d=whisker) if high > low else None,
     ]

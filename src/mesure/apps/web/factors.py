@@ -1,0 +1,85 @@
+"""A sourced factor as a line of a page: value, source, year, licence, and how sure it is."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from htpy import Element, Node, a, code, li, span
+
+from mesure.apps.words import FACTOR_STATUSES, UNITS
+from mesure.i18n.text import NARROW
+
+if TYPE_CHECKING:
+    from mesure.apps.web.reader import Reader
+    from mesure.catalogue import Factor
+    from mesure.i18n import Translator
+    from mesure.meter.sensors import SensorFactor
+
+__all__ = ["factor_line", "plain", "tidy"]
+
+#: Notes that curators leave in a source or licence; people read their meaning instead, as a status.
+_NOTES = re.compile(
+    r"\s*\(keep this file apart\)|[\s,;:]*\bpage not opened\b|[\s,;:]*\b(?:to )?(?:verify|confirm)\b[^,;:()]*"
+)
+_OURS = re.compile(r"Mesure authors, (?:guess|assumption)\b:?\s*")
+
+
+def tidy(text: str) -> tuple[str, bool]:
+    """The text without working notes, and whether one asked for a check."""
+    kept = _NOTES.sub("", text)
+    unchecked = any("apart" not in note[0] for note in _NOTES.finditer(text))
+    return kept.replace("()", "").strip(" ,;:"), unchecked
+
+
+def factor_line(factor: Factor | SensorFactor, reader: Reader) -> Element:
+    t = reader.t
+    licence, licence_unchecked = tidy(factor.licence)
+    unchecked = licence_unchecked or tidy(factor.source)[1]
+    status = FACTOR_STATUSES.get("recalled" if unchecked else factor.status)
+    if _OURS.match(factor.source):  # its source says so already
+        status = None
+    return li[
+        _value(factor, reader),
+        " · ",
+        _source(factor, reader),
+        f" · {factor.year} · {t.t('licence:')} ",
+        licence,
+        f" · {t.t(status)}" if status else None,
+        " · ",
+        code[factor.id],
+    ]
+
+
+def _source(factor: Factor | SensorFactor, reader: Reader) -> Node:
+    """Titles stay in their language. An assumption of ours links to no paper: none states it."""
+    text = tidy(factor.source)[0]
+    if ours := _OURS.match(text):
+        return [reader.t.t("assumption of Mesure's authors"), _quoted(text[ours.end() :], reader)]
+    if not factor.source_url.startswith(("https://", "http://")):
+        return span(lang="en")[text]
+    return a(href=factor.source_url, rel="noreferrer", lang="en" if reader.language != "en" else None)[text]
+
+
+def _quoted(text: str, reader: Reader) -> Node:
+    if not text:
+        return None
+    return [": ", text] if reader.language == "en" else ["\u00a0: ", span(lang="en")[text]]
+
+
+def _value(factor: Factor | SensorFactor, reader: Reader) -> str:
+    t = reader.t
+    words = UNITS.get(factor.unit, factor.unit)
+    unit = t.t(words) if words else ""
+    value = plain(factor.value, t)
+    interval = f" [{plain(factor.low, t)}–{plain(factor.high, t)}]" if factor.low != factor.high else ""
+    return f"{value}{NARROW}{unit}{interval}" if unit else f"{value}{interval}"
+
+
+def plain(value: float, t: Translator) -> str:
+    """Up to four significant digits, as the source gave them."""
+    decimals = 0 if value == 0.0 else max(0, 3 - math.floor(math.log10(abs(value))))
+    text = t.number(value, min(decimals, 12))
+    mark = t.number(0.5, 1)[1]
+    return text.rstrip("0").rstrip(mark) if mark in text else text
