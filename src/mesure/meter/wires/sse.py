@@ -32,6 +32,8 @@ class EventSplitter:
         events, start, at = [], 0, self._searched
         while match := _BOUNDARY.search(data, at):
             at = match.end()
+            if at == len(data) and data.endswith(b"\n\r"):
+                break  # lines end in \r\n here: the last \n is in the next chunk
             events.append(data[start:at])
             start = at
         return self._keep(data[start:], events)
