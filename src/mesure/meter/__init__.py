@@ -1,1 +1,1 @@
-"""TODO"""
+"""From the world to records: wires, sensors, imports."""
