@@ -62,12 +62,6 @@ bench: $(VENV)/.all ## Every benchmark, one after the other
 	@for bench in $(BENCHES); do $(MAKE) --no-print-directory bench-$$bench; done
 
 BENCHES := ledger gateway accuracy speed
-# EcoLogits (MPL-2.0) is run beside the estimator, and by nothing else.
-$(VENV)/.bench: pyproject.toml $(VENV)/.all
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
-	@touch $@
-
-bench-accuracy bench-speed: $(VENV)/.bench
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.all
 	@$(BIN)/python bench/$*.py $(ARGS)
 
