@@ -23,8 +23,8 @@ def grids(folder: Path) -> list[dict[str, str]]:
     ]
     for row in [*rows_of(folder, "grids"), *history]:
         year, life_cycle = year_of(row["year"]), row["scope"] == "life-cycle"
-        if not year or not row["licence"] or not row["unit"].startswith("gCO2"):
-            continue
+        if not year or not row["licence"] or not row["unit"].startswith("gCO2") or not float(row["value"]):
+            continue  # a zone without statistics is listed as 0: unknown is not zero
         upstream = "scope 2 + 3" in row["scope"]
         parameter = "intensity" if life_cycle else "intensity_direct_upstream" if upstream else "intensity_direct"
         edition = "2026" in row["source"]
@@ -292,8 +292,8 @@ def sites(folder: Path) -> list[dict[str, str]]:
     out = []
     for row in rows_of(folder, "sites_pue_wue"):
         year, values = year_of(row["year"]), [float(v) for v in row["value"].split("-")]
-        if row["metric"] not in ("PUE", "WUE") or not year:
-            continue
+        if row["metric"] not in ("PUE", "WUE") or not year or not any(values):
+            continue  # design figures of halls that were not open yet: no water was read
         whole = row["site"] in ("fleet", "default of a peer library")
         low, high = (min(values), max(values)) if len(values) > 1 else ("", "")
         out.append(

@@ -50,13 +50,26 @@ def history(folder: Path) -> list[Row]:
             "licence": row["licence"],
         }
         last = out[-1] if out else {}
-        if not priced["input"] and not priced["output"]:
+        if not _is_priced(priced):
             continue
+        priced["cache_read"] = _read_from_cache(priced["cache_read"])
         same = all(last.get(c) == priced[c] for c in ("provider", "model", "tier"))
         if same and (last["valid_from"] == priced["valid_from"] or all(last[n] == priced[n] for n in _NUMBERS)):
             continue
         out.append(priced)
     return out
+
+
+def _is_priced(row: Row) -> bool:
+    """Whether a row states a price. Lists write 0 for a price nobody entered as for a free model: only the seller's own
+    page says that a model is free."""
+    paid = any(float(row[name] or 0.0) for name in _NUMBERS)
+    return paid or (bool(row["input"] or row["output"]) and row["basis"] in ("documented", "first observed"))
+
+
+def _read_from_cache(text: str) -> str:
+    """A cache read for nothing is a dash on the seller's page: not offered."""
+    return text if float(text or 0.0) else ""
 
 
 def _series(row: Row) -> tuple[str, str, str]:
@@ -93,8 +106,9 @@ def _listed(seller: str, name: str, prices: Any, start: date | None, today: date
         "cache_write": prices.cache_write_mtok,
     }
     plain = {n: str(getattr(v, "base", v)) if v is not None else "" for n, v in figures.items()}
-    if not plain["input"] and not plain["output"]:
+    if not _is_priced({**plain, "basis": "list read"}):
         return None
+    plain["cache_read"] = _read_from_cache(plain["cache_read"])
     first = start or today
     return {
         "provider": seller, "model": name, "tier": "standard", "valid_from": first.isoformat(), **plain,

@@ -103,7 +103,7 @@ def test_a_later_row_corrects_an_earlier_one() -> None:
 @given(st.floats(0, 1e12), st.floats(0, 1e12), st.floats(0, 1e12))
 def test_a_factor_holds_its_interval_or_is_refused(low: float, value: float, high: float) -> None:
     row = ROW | {"low": repr(low), "value": repr(value), "high": repr(high)}
-    if low <= value <= high:
+    if 0.0 < low <= value <= high:
         factor = factor_of(read_rows(text_of(row), "t")[0])
         assert factor.low <= factor.value <= factor.high
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mesure
-from mesure.catalogue import current
+from mesure.catalogue import current, use
 from mesure.errors import InvalidValue, UnknownName
 from mesure.impact import TrainingImpacts, amortised_training, estimate_training, explain_training, training_factors
 from mesure.quantity import Quantity, Status
@@ -187,8 +188,22 @@ def test_a_factor_is_that_of_the_date() -> None:
     assert then > now
 
 
-def test_a_zone_listed_at_zero_is_unknown_never_zero() -> None:
-    found = estimate_training(gpu_hours=10, gpu="H100", zone="CAF")
+@pytest.fixture
+def acme_solar(tmp_path: Path) -> Iterator[str]:
+    """A zone of a user's file of which only the contract is stated: no location-based factor."""
+    path = tmp_path / "catalogue.csv"
+    path.write_text(
+        "table,entity,parameter,value,unit,year,source,source_url,licence,status\n"
+        "grids,ACME-SOLAR,intensity_market,0,gCO2e/kWh,2026,Acme,internal,internal,published\n",
+        encoding="utf-8",
+    )
+    use(current().with_user_file(path))
+    yield "ACME-SOLAR"
+    use(None)
+
+
+def test_a_zone_without_factor_is_unknown_never_zero(acme_solar: str) -> None:
+    found = estimate_training(gpu_hours=10, gpu="H100", zone=acme_solar)
     assert found.usage.gwp_gco2eq is None
     assert "gwp_no_factor" in found.warnings
 
@@ -408,11 +423,11 @@ def test_every_factor_of_training_holds_its_value() -> None:
 
 
 @pytest.mark.skipif(not METHOD.is_file(), reason="the documents are not in this checkout")
-def test_the_method_explains_every_code_and_prints_every_factor() -> None:
+def test_the_method_explains_every_code_and_prints_every_factor(acme_solar: str) -> None:
     text = METHOD.read_text(encoding="utf-8").partition("\n## Training")[2]
     met = [estimate_training(**run) for run in RUNS.values()]
     met += [
-        estimate_training(measured_energy_kwh=1, zone="CAF"),
+        estimate_training(measured_energy_kwh=1, zone=acme_solar),
         estimate_training(gpu_hours=1, gpu="H100", pue=4, power_w=9, reported_tco2e=3, reported_mwh=9, n_gpus=1,
                           hours=2, zone="FRA", tokens=1e14, params_b=7, mfu=0.001, grid_gco2eq_per_kwh=1),
         estimate_training(measured_energy_kwh=9, gpu="H100", gpu_hours=1),

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from mesure.catalogue.bounds import broken_bound, broken_unit
 from mesure.errors import CatalogueError
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ STATUSES = ("published", "estimated", "recalled", "assumed")
 _REQUIRED = ("unit", "source", "source_url", "year", "licence", "status")
 _PRICE_REQUIRED = ("provider", "model", "tier", "valid_from", "unit", "year", "source", "source_url", "licence")
 _PRICE_NUMBERS = ("input", "output", "cache_read", "cache_write")
+#: Of a day's price: read on the seller's own page. A free model is one that such a page says is free.
+_SELLER_SAYS = ("documented", "first observed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,65 +78,73 @@ class Factor:
         return asdict(self)
 
 
-def _refuse(table: str, line: int, column: str, value: object, why: str) -> CatalogueError:
+def _refuse(place: str, line: int, column: str, value: object, why: str) -> CatalogueError:
     return CatalogueError(
-        f"Table {table}, line {line}, column {column}: {why}",
+        f"Table {place}, line {line}, column {column}: {why}",
         value=value,
         action="Complete the row with its source, or leave it out.",
     )
 
 
-def check_rows(rows: Iterable[Mapping[str, str]], table: str, *, first_line: int = 2) -> None:
-    """Refuse (`CatalogueError`) the first row that lacks provenance, or whose number is not one.
+def check_rows(rows: Iterable[Mapping[str, str]], table: str, *, first_line: int = 2, place: str = "") -> None:
+    """Refuse (`CatalogueError`) the first row that lacks provenance, or whose number cannot be one (`bounds`).
 
-    Tables of names need a source and a licence; prices their provenance, a first day, and numbers.
+    Tables of names need a source and a licence; prices their provenance, a first day, and numbers. `place`: what an
+    error calls the table, when it is not its name.
     """
+    place = place or table
     required = ("source", "licence") if table in NAME_TABLES else _PRICE_REQUIRED if table == PRICES else _REQUIRED
     for line, row in enumerate(rows, start=first_line):
         for column in required:
             if not (row.get(column) or "").strip():
-                raise _refuse(table, line, column, row.get(column), "empty, and no number ships without it")
+                raise _refuse(place, line, column, row.get(column), "empty, and no number ships without it")
         if table in NAME_TABLES:
             continue
         if not re.fullmatch(r"(19|20)\d\d", row["year"]):
-            raise _refuse(table, line, "year", row["year"], "not a year")
+            raise _refuse(place, line, "year", row["year"], "not a year")
         if table == PRICES:
-            _check_price(row, line)
+            _check_price(row, place, line)
             continue
         if row["status"] not in STATUSES:
-            raise _refuse(table, line, "status", row["status"], f"not one of {', '.join(STATUSES)}")
-        _check_numbers(row, table, line)
+            raise _refuse(place, line, "status", row["status"], f"not one of {', '.join(STATUSES)}")
+        if wrong := broken_unit(table, row["parameter"], row["unit"]):
+            raise _refuse(place, line, wrong[0], row[wrong[0]], wrong[1])
+        _check_numbers(row, table, place, line)
 
 
-def _check_price(row: Mapping[str, str], line: int) -> None:
+def _check_price(row: Mapping[str, str], place: str, line: int) -> None:
     try:
         date.fromisoformat(row["valid_from"])
     except ValueError:
-        raise _refuse(PRICES, line, "valid_from", row["valid_from"], "not a day") from None
-    for column in _PRICE_NUMBERS:
-        if text := row.get(column) or "":
-            _number(text, PRICES, line, column)
+        raise _refuse(place, line, "valid_from", row["valid_from"], "not a day") from None
+    stated = [_number(text, place, line, column) for column in _PRICE_NUMBERS if (text := row.get(column) or "")]
+    if stated and not any(stated) and row.get("basis") not in _SELLER_SAYS:
+        why = f"zero everywhere, and a price is free only where the basis is {' or '.join(_SELLER_SAYS)}"
+        raise _refuse(place, line, "input", row.get("input"), why)
 
 
-def _number(text: str, table: str, line: int, column: str) -> float:
+def _number(text: str, place: str, line: int, column: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise _refuse(table, line, column, text, "not a number") from None
+        raise _refuse(place, line, column, text, "not a number") from None
     if not 0.0 <= number < math.inf:
-        raise _refuse(table, line, column, text, "not a finite number of zero or more")
+        raise _refuse(place, line, column, text, "not a finite number of zero or more")
     return number
 
 
-def _check_numbers(row: Mapping[str, str], table: str, line: int) -> None:
+def _check_numbers(row: Mapping[str, str], table: str, place: str, line: int) -> None:
     numbers = {
-        column: _number(text, table, line, column)
+        column: _number(text, place, line, column)
         for column in ("value", "low", "high")
         if (text := row.get(column) or "") or column == "value"
     }
+    for column, number in numbers.items():
+        if why := broken_bound(table, row["parameter"], number):
+            raise _refuse(place, line, column, row[column], why)
     value = numbers["value"]
     if not numbers.get("low", value) <= value <= numbers.get("high", value):
-        raise _refuse(table, line, "value", row["value"], "outside its own interval")
+        raise _refuse(place, line, "value", row["value"], "outside its own interval")
 
 
 def _slug(text: str) -> str:

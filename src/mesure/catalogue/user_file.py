@@ -60,7 +60,7 @@ def read_user_file(path: Path) -> Overlay:
     rows: dict[str, list[Row]] = {}
     for place, (kind, entry) in enumerate(entries, start=1):
         table, row = _row(kind, entry, place)
-        check_rows([row], f"{path.name} [[{kind}]]" if table in FACTOR_TABLES else table, first_line=place)
+        check_rows([row], table, first_line=place, place=f"{path.name} [[{kind}]]")
         rows.setdefault(table, []).append(row)
     _list_new_models(rows)
     fingerprint = hashlib.sha256(content).hexdigest()[:8]

@@ -49,7 +49,7 @@ def _grid(run: TrainingRun) -> tuple[Node, tuple[str, ...]]:
     if run.grid_gco2eq_per_kwh is not None:
         return stated(name, run.grid_gco2eq_per_kwh, "gCO2e/kWh"), ()
     factor = current().grid(run.zone or _ANYWHERE, run.at)
-    if factor is None or factor.value <= 0.0:  # a listed zero is a zone without statistics of its fuels
+    if factor is None:
         return Node(name, "no factor of this zone", None), ()
     status = Status.MODELLED if run.zone else Status.DEFAULT
     warnings = ("grid_direct_only",) if "intensity_direct" in factor.id else ()
@@ -83,7 +83,7 @@ def grid_range() -> tuple[float, float]:
     catalogue = current()
     yearly = [factor.value for zone in catalogue.zones() if (factor := catalogue.grid_factor(zone, "intensity"))]
     within = catalogue.constant("grid", "within_zone")
-    return min(value for value in yearly if value > 0.0) * within.low, max(yearly) * within.high
+    return min(yearly) * within.low, max(yearly) * within.high
 
 
 # Manufacture
