@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mesure.catalogue import use
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,3 +28,10 @@ def shared_data() -> Path:
             pytest.fail("The development data is absent: set MESURE_DATA to its folder.")
         pytest.skip("The development data is absent (set MESURE_DATA): this test did not run.")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def packaged_catalogue() -> Iterator[None]:
+    """A catalogue that a test takes into use is left when it ends, with what was resolved under it."""
+    yield
+    use(None)

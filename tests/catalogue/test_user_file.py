@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mesure.catalogue import Catalogue, current, use
+from mesure.catalogue import Catalogue, current, store, use
 from mesure.catalogue.user_file import user_file_in
 from mesure.errors import CatalogueError
 
@@ -204,11 +204,28 @@ def test_it_is_looked_for_in_the_data_folder(tmp_path: Path) -> None:
     assert user_file_in(tmp_path) == tmp_path / "catalogue.toml"
 
 
-def test_another_catalogue_can_be_taken_into_use(own: Catalogue) -> None:
+def test_another_catalogue_is_taken_into_use_until_the_test_ends(own: Catalogue) -> None:
     packaged = current()
-    try:
-        use(own)
-        assert current() is own
-    finally:
-        use(None)
+    use(own)
+    assert current() is own
+    use(None)
     assert current() is packaged
+    use(own)  # left so, for the next test
+
+
+def test_no_test_leaves_its_catalogue_to_the_next() -> None:
+    assert current() is store.packaged()
+
+
+def test_what_rests_on_the_catalogue_left_is_told_once_per_change(own: Catalogue) -> None:
+    told: list[str] = []
+    store.when_changed(lambda: told.append(current().version))
+    try:
+        use(None)
+        assert told == []  # it was in use already
+        use(own)
+        use(own)
+        use(None)
+    finally:
+        store._resting.pop()
+    assert told == [own.version, store.packaged().version]

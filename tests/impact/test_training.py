@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -189,7 +188,7 @@ def test_a_factor_is_that_of_the_date() -> None:
 
 
 @pytest.fixture
-def acme_solar(tmp_path: Path) -> Iterator[str]:
+def acme_solar(tmp_path: Path) -> str:
     """A zone of a user's file of which only the contract is stated: no location-based factor."""
     path = tmp_path / "catalogue.csv"
     path.write_text(
@@ -198,8 +197,7 @@ def acme_solar(tmp_path: Path) -> Iterator[str]:
         encoding="utf-8",
     )
     use(current().with_user_file(path))
-    yield "ACME-SOLAR"
-    use(None)
+    return "ACME-SOLAR"
 
 
 def test_a_zone_without_factor_is_unknown_never_zero(acme_solar: str) -> None:

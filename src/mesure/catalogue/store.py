@@ -15,12 +15,12 @@ from mesure.catalogue.table import FACTOR_TABLES, NAME_TABLES, PRICES, Factor, f
 from mesure.errors import CatalogueError, UnknownName, nearest_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
-__all__ = ["Catalogue", "current", "packaged", "use"]
+__all__ = ["Catalogue", "current", "packaged", "use", "when_changed"]
 
 
 class Catalogue:
@@ -159,21 +159,25 @@ class Catalogue:
 
     # All factors
 
-    def factor(self, id: str) -> Factor:  # noqa: A002
-        """A factor by its id; raises `UnknownName`."""
+    def find_factor(self, id: str) -> Factor | None:  # noqa: A002
+        """A factor by its id; None when none has it."""
         table = id.removeprefix("user.").partition(".")[0]
-        found = self._tables.factor(table, id) if table in FACTOR_TABLES else None
+        return self._tables.factor(table, id) if table in FACTOR_TABLES else None
+
+    def factor(self, id: str) -> Factor:  # noqa: A002
+        """As `find_factor`; raises `UnknownName` with nearest ids."""
+        found = self.find_factor(id)
         if found is None:
             raise UnknownName(
                 "No factor has this id",
                 value=id,
                 action="Look it up with its table.",
-                nearest=self._nearest_ids(id, table),
+                nearest=self._nearest_ids(id),
             )
         return found
 
-    def _nearest_ids(self, id: str, table: str) -> tuple[str, ...]:  # noqa: A002
-        if table not in FACTOR_TABLES:
+    def _nearest_ids(self, id: str) -> tuple[str, ...]:  # noqa: A002
+        if id.removeprefix("user.").partition(".")[0] not in FACTOR_TABLES:
             return ()
         start = ".".join(id.split(".")[:2])
         return nearest_names(id, [known for known in self._by_id if known.startswith(start)])
@@ -208,6 +212,7 @@ def packaged() -> Catalogue:
 
 
 _in_use: list[Catalogue] = []
+_resting: list[Callable[[], None]] = []
 
 
 def current() -> Catalogue:
@@ -216,7 +221,16 @@ def current() -> Catalogue:
 
 
 def use(catalogue: Catalogue | None) -> None:
-    """Make `catalogue` the one `current()` gives (the packaged one for None). To be called at start, before
-    any estimate:
-    coefficients already resolved keep theirs."""
-    _in_use[:] = [catalogue] if catalogue else []
+    """Make `catalogue` the one `current()` gives (the packaged one for None), for the whole process: at start, before
+    a server answers. What was resolved under another one is resolved again."""
+    chosen = catalogue or packaged()
+    if chosen is current():
+        return
+    _in_use[:] = [] if chosen is packaged() else [chosen]
+    for forget in _resting:
+        forget()
+
+
+def when_changed(forget: Callable[[], None]) -> None:
+    """Have `forget` called each time another catalogue is taken into use: for what rests on the one left."""
+    _resting.append(forget)

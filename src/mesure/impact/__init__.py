@@ -1,5 +1,6 @@
 """From a call to its impacts: resolved coefficients, one set of formulas on every engine, explanations."""
 
+from mesure.impact import caches  # noqa: F401  (emptied when another catalogue is taken into use)
 from mesure.impact.coefficients import Coefficients, coefficient_row, resolve
 from mesure.impact.deployment import Deployment, ModelCard
 from mesure.impact.explain import Explanation, explain

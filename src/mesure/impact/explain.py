@@ -127,7 +127,7 @@ _TERM_FORMULAS = {
 
 
 def _pick(impacts: Impacts, *prefixes: str) -> tuple[Factor, ...]:
-    return tuple(f for f in impacts.coefficients.factors if f.id.startswith(prefixes))
+    return tuple(f for f in impacts.coefficients.factors if f.id.removeprefix("user.").startswith(prefixes))
 
 
 def _energy(impacts: Impacts) -> Node:
@@ -192,15 +192,15 @@ def _accelerators(impacts: Impacts) -> Node:
         "accelerator_energy_wh",
         "sum of terms x what the call carries (roofline: memory, products, exchanges, host, power)",
         impacts.parts["accelerator_energy_wh"],
-        (
-            *_pick(impacts, "models", "architectures.", "accelerators.", "hardware.", "fit.", *_SIZES),
-            *_assumptions(impacts),
-        ),
+        tuple(dict.fromkeys((*_pick(impacts, *_MACHINES_AND_MODEL), *_assumptions(impacts)))),
         (*counts, *terms),
     )
 
 
-_SIZES = ("stack.unknown-model.", "stack.estimate.", "stack.moe.", "stack.speech.")
+_MACHINES_AND_MODEL = (
+    "models", "architectures.", "accelerators.", "hardware.", "fit.",
+    "stack.unknown-model.", "stack.unknown-audio.", "stack.estimate.", "stack.moe.", "stack.speech.",
+)  # fmt: skip
 
 
 def _assumptions(impacts: Impacts) -> tuple[Factor, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
 
-from mesure.catalogue import current, use
+from mesure.catalogue import current
 
 from .conftest import Run
 
@@ -26,12 +25,6 @@ source_url = "internal"
 licence = "internal"
 status = "published"
 """
-
-
-@pytest.fixture(autouse=True)
-def packaged_again() -> Iterator[None]:
-    yield
-    use(None)
 
 
 @pytest.fixture
@@ -91,6 +84,12 @@ def test_show_a_factor_by_its_id(mesure: Run) -> None:
     id = "grids.FRA.intensity.2025"  # noqa: A001
     ran = mesure("catalogue", "show", id, "--json")
     assert ran.data["factors"][0]["value"] == current().factor(id).value
+
+
+def test_show_a_constant_of_the_method_by_its_id(mesure: Run) -> None:
+    ran = mesure("catalogue", "show", "fit.text.bandwidth_weights", "--json")
+    assert ran.data["kind"] == "factor"
+    assert ran.data["factors"][0]["source"].startswith("Mesure, fitted")
 
 
 def test_show_at_a_day(mesure: Run) -> None:

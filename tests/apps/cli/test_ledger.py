@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from mesure.apps.cli.method_words import CAUSE_NAMES, METHOD_CODES
 from mesure.apps.cli.recomputed import signed
 from mesure.apps.cli.voice import Voice
 from mesure.apps.words import WARNINGS
-from mesure.catalogue import use
 from mesure.impact.methods import methods
 from mesure.ledger.recompute import CAUSES
 
@@ -38,12 +36,6 @@ source_url = "internal"
 licence = "internal"
 status = "published"
 """
-
-
-@pytest.fixture(autouse=True)
-def packaged_again() -> Iterator[None]:
-    yield
-    use(None)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -66,6 +67,7 @@ _OVERVIEW = {
     "last_calls": Several(_CALL),
     "statuses": dict,
     "factors": Several(dict),
+    "factors_missing": Several(str),
 }
 
 
@@ -95,6 +97,7 @@ def test_every_source_named_has_its_factor(scene: str) -> None:
         for quantity in (holder["energy_wh"], holder["gwp_gco2eq"]):
             named |= set(quantity["sources"]) if quantity else set()
     assert known == named
+    assert found["factors_missing"] == []
     assert bool(known) is (scene != "empty")
 
 
@@ -117,8 +120,31 @@ def test_unknown_is_null_never_zero() -> None:
 
 def test_a_sensor_is_no_factor_and_factors_come_once() -> None:
     one = Quantity(1, 2, 3, "Wh", Status.MEASURED, ("rapl", *web_scenes.ENERGY))
-    found = factors_json([one, None, one], current())
+    found, missing = factors_json([one, None, one], current())
     assert [factor["id"] for factor in found] == list(web_scenes.ENERGY)
+    assert missing == []
+
+
+@pytest.mark.parametrize("lost", ["grids.FRA.intensity.1999", "fit.text.none", "nowhere", "user.sites.a.pue.2025"])
+def test_a_source_that_is_lost_is_shown_never_dropped(lost: str) -> None:
+    one = Quantity(1, 2, 3, "Wh", Status.MODELLED, (*web_scenes.ENERGY, lost))
+    found, missing = factors_json([one], current())
+    assert [factor["id"] for factor in found] == list(web_scenes.ENERGY)
+    assert missing == [lost]
+
+
+def test_a_lost_source_is_on_the_page_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = web_scenes.office()
+    energy = scene.month.energy_wh
+    assert energy
+    lost = energy._replace(sources=("grids.FRA.intensity.1999", *energy.sources))
+    shown = dataclasses.replace(scene, month=dataclasses.replace(scene.month, energy_wh=lost))
+    with TestClient(pages(HeldSource(shown)), base_url="http://127.0.0.1:8420") as client:
+        overview = client.get("/api/overview").json()
+        english, french = (client.get(f"/{language}/why").text for language in ("en", "fr"))
+    assert overview["factors_missing"] == ["grids.FRA.intensity.1999"]
+    assert "grids.FRA.intensity.1999</code> · no table holds this factor" in english
+    assert "grids.FRA.intensity.1999</code> · aucune table n’a ce facteur" in french
 
 
 def test_an_unreadable_ledger_is_an_error_in_json() -> None:

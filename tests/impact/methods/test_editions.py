@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,6 @@ source_url = "internal"
 licence = "internal"
 status = "published"
 """
-
-
-@pytest.fixture(autouse=True)
-def packaged_again() -> Iterator[None]:
-    yield
-    use(None)
 
 
 @pytest.fixture
@@ -75,3 +68,11 @@ def test_the_edition_in_use_may_itself_be_a_user_s(own: Path) -> None:
     with under(packaged()):
         assert current() is packaged()
     assert current() is mine
+
+
+def test_taken_into_use_it_counts_at_once_and_left_it_no_longer_does(own: Path) -> None:
+    before = grams()
+    use(packaged().with_user_file(own))
+    assert grams() > 3 * before
+    use(None)
+    assert grams() == before

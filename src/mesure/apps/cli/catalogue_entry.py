@@ -68,14 +68,12 @@ def _parameter(factor: Factor) -> str:
 
 
 def _factor(catalogue: Catalogue, name: str, _: str | None, __: date | None) -> Entry | None:
-    from mesure.errors import UnknownName
+    from mesure.impact.provenance import factor_named
 
-    if name.count(".") < 3:
+    if name.count(".") < 2:
         return None
-    try:
-        return Entry("factor", name, {}, [("", catalogue.factor(name))])
-    except UnknownName:
-        return None
+    found = factor_named(name, catalogue)
+    return Entry("factor", name, {}, [("", found)]) if found else None
 
 
 def _zone(catalogue: Catalogue, name: str, _: str | None, at: date | None) -> Entry | None:

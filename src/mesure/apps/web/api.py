@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mesure.errors import UnknownName
+from mesure.apps.words import SENSORS
+from mesure.impact.provenance import factors_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,11 +20,13 @@ __all__ = ["factors_json", "overview_json"]
 
 
 def overview_json(overview: Overview, catalogue: Catalogue, sensors: Iterable[SensorFactor] = ()) -> dict[str, Any]:
-    """`Overview` as plain values. Times are ISO 8601 UTC; `factors`: those the figures rest on, sensors' included."""
+    """`Overview` as plain values. Times are ISO 8601 UTC; `factors`: those the figures rest on, sensors' included;
+    `factors_missing`: ids that no table holds."""
     quantities = [
         *(quantity for window in _windows(overview).values() for quantity in (window.energy_wh, window.gwp_gco2eq)),
         *(quantity for row in overview.models for quantity in (row.energy_wh, row.gwp_gco2eq)),
     ]
+    factors, missing = factors_json(quantities, catalogue)
     return {
         "now": overview.now.isoformat(),
         "versions": {
@@ -41,20 +44,16 @@ def overview_json(overview: Overview, catalogue: Catalogue, sensors: Iterable[Se
         "models": [_model(row) for row in overview.models],
         "last_calls": [_call(row) for row in overview.last_calls],
         "statuses": {status.value: count for status, count in overview.statuses.items()},
-        "factors": [*factors_json(quantities, catalogue), *(asdict(factor) for factor in sensors)],
+        "factors": [*factors, *(asdict(factor) for factor in sensors)],
+        "factors_missing": missing,
     }
 
 
-def factors_json(quantities: Iterable[Quantity | None], catalogue: Catalogue) -> list[dict[str, Any]]:
-    """The factors that the quantities name. A source that is no factor (a sensor) has no entry."""
-    sources = dict.fromkeys(source for quantity in quantities if quantity for source in quantity.sources)
-    found = []
-    for source in sources:
-        try:
-            found.append(catalogue.factor(source).to_json())
-        except UnknownName:
-            continue
-    return found
+def factors_json(quantities: Iterable[Quantity | None], catalogue: Catalogue) -> tuple[list[dict[str, Any]], list[str]]:
+    """(factors that the quantities name, ids that name none). A sensor is no factor: it is in neither."""
+    ids = (source for quantity in quantities if quantity for source in quantity.sources if source not in SENSORS)
+    found, missing = factors_named(ids, catalogue)
+    return [factor.to_json() for factor in found], list(missing)
 
 
 def _windows(overview: Overview) -> dict[str, Window]:

@@ -10,6 +10,7 @@ from htpy import (
     Fragment,
     Node,
     a,
+    code,
     dd,
     details,
     div,
@@ -39,11 +40,11 @@ from mesure.apps.web.factors import factor_line, plain
 from mesure.apps.web.figures import badge, badges, figure, headline, largest
 from mesure.apps.web.sensed import sensed, sensor_factors
 from mesure.apps.words import FORMULAS, MEANINGS, OUTCOMES, SENSED, SENSORS, STEPS, UNITS, WARNINGS
-from mesure.errors import UnknownName
 from mesure.i18n import mark
 from mesure.i18n.text import NARROW, NO_BREAK
 from mesure.i18n.translator import ESTIMATED
 from mesure.impact.explain import explain
+from mesure.impact.provenance import factors_named
 from mesure.ledger.pricing import Pricer
 from mesure.quantity import Status
 
@@ -92,7 +93,7 @@ class Why:
     async def total(self, overview: Overview, reader: Reader) -> Fragment:
         """The page of the month's total."""
         sensors = await sensor_factors(self._source, overview)
-        return _total_page(overview, _total_factors(overview, self._catalogue, sensors), reader)
+        return _total_page(overview, *_total_factors(overview, self._catalogue, sensors), reader)
 
 
 def _call_page(event: UsageEvent, impacts: Impacts, explanation: Explanation, reader: Reader) -> Fragment:
@@ -259,7 +260,7 @@ def _step_factors(factors: Sequence[AnyFactor], reader: Reader) -> Node:
     return details[summary[title], ul(".facts")[[factor_line(factor, reader) for factor in factors]]]
 
 
-def _total_page(overview: Overview, factors: Sequence[AnyFactor], reader: Reader) -> Fragment:
+def _total_page(overview: Overview, factors: Sequence[AnyFactor], missing: Sequence[str], reader: Reader) -> Fragment:
     t, month = reader.t, overview.month
     if not month.calls:
         text = t.t("No call has come through this month: nothing to explain yet.")
@@ -295,7 +296,7 @@ def _total_page(overview: Overview, factors: Sequence[AnyFactor], reader: Reader
                     )
                 ],
             ],
-            section[h2[t.t("Factors, with source, year and licence")], _factor_list(factors, reader)],
+            section[h2[t.t("Factors, with source, year and licence")], _factor_list(factors, missing, reader)],
         ],
     ]
 
@@ -349,32 +350,25 @@ def _meanings(overview: Overview, reader: Reader) -> list[Node]:
     ]
 
 
-def _total_factors(overview: Overview, catalogue: Catalogue, sensors: Sequence[SensorFactor]) -> tuple[AnyFactor, ...]:
-    """Those of the sensors, those of the month's figures, then those of its everyday scale."""
-    month = overview.month
-    sources = dict.fromkeys(
-        [
-            *(source for quantity in (month.energy_wh, month.gwp_gco2eq) if quantity for source in quantity.sources),
-            LED_HOUR,
-            LITRE_BOILED,
-        ]
-    )
-    return (*sensors, *(factor for source in sources if (factor := _known(source, catalogue))))
+def _total_factors(
+    overview: Overview, catalogue: Catalogue, sensors: Sequence[SensorFactor]
+) -> tuple[tuple[AnyFactor, ...], tuple[str, ...]]:
+    """Those of the sensors, those of the month's figures, then those of its everyday scale; and ids that name none."""
+    quantities = (overview.month.energy_wh, overview.month.gwp_gco2eq)
+    ids = [source for quantity in quantities if quantity for source in quantity.sources if source not in SENSORS]
+    found, missing = factors_named((*ids, LED_HOUR, LITRE_BOILED), catalogue)
+    return (*sensors, *found), missing
 
 
-def _factor_list(factors: Sequence[AnyFactor], reader: Reader) -> Fragment:
+def _factor_list(factors: Sequence[AnyFactor], missing: Sequence[str], reader: Reader) -> Fragment:
     rest = len(factors) - _FACTORS_SHOWN
+    lost = reader.t.t("no table holds this factor: where this part of the figure comes from is lost")
     return fragment[
-        ul(".facts")[[factor_line(factor, reader) for factor in factors[:_FACTORS_SHOWN]]],
+        ul(".facts")[
+            [li[code[source], f" · {lost}"] for source in missing],
+            [factor_line(factor, reader) for factor in factors[:_FACTORS_SHOWN]],
+        ],
         p[a(href="/api/overview")[reader.t.n("{count} more, in JSON", "{count} more, in JSON", rest)]]
         if rest > 0
         else None,
     ]
-
-
-def _known(source: str, catalogue: Catalogue) -> Factor | None:
-    """None for what is no factor: a sensor."""
-    try:
-        return catalogue.factor(source)
-    except UnknownName:
-        return None
