@@ -39,7 +39,7 @@ FACTORS = {
         "models_closed",
     ),
     "models_mpl": ("models_open_mpl", "models_closed_mpl"),
-    "embodied": ("embodied",),
+    "embodied": ("embodied", "embodied_hand"),
     "embodied_mpl": ("embodied_mpl",),
     "sites": ("sites",),
     "stack": ("stack",),

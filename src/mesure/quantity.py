@@ -23,6 +23,7 @@ __all__ = [
     "add_shared",
     "exact",
     "has_prefixes",
+    "inverse",
     "least_place",
     "multiply_independent",
     "ratio",
@@ -167,6 +168,11 @@ def multiply_independent(factors: Sequence[Quantity], unit: str) -> Quantity:
     below = math.hypot(*(_log_ratio(factor.mid, factor.low) for factor in factors))
     above = math.hypot(*(_log_ratio(factor.high, factor.mid) for factor in factors))
     return Quantity(mid * math.exp(-below), mid, mid * _exp(above), unit, status, sources)
+
+
+def inverse(quantity: Quantity, unit: str) -> Quantity:
+    """1 / quantity, whose bounds are above 0."""
+    return quantity._replace(low=1.0 / quantity.high, mid=1.0 / quantity.mid, high=1.0 / quantity.low, unit=unit)
 
 
 def ratio(numerator: Quantity, denominator: Quantity, shared: float = 0.0) -> Quantity:

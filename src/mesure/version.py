@@ -3,4 +3,4 @@
 __version__ = "0.1.0"
 
 #: Changes whenever a formula or a fitted constant changes a figure. History is restated under a named version.
-METHOD_VERSION = "2026.11.1"
+METHOD_VERSION = "2026.11.2"

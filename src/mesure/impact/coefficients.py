@@ -10,11 +10,12 @@ from mesure.catalogue import Factor, current
 from mesure.impact import formulas
 from mesure.impact.deployment import Deployment, ModelCard
 from mesure.impact.hardware import on_processor
+from mesure.impact.manufacture import manufacture
 from mesure.impact.mixture import Spread
 from mesure.impact.modelled import Modelled, Reference, modelled
 from mesure.impact.rows import Form, error_name, row_of
 from mesure.impact.scenarios import LOCAL_PROVIDERS
-from mesure.impact.site import Stack, manufacture, place_of, stack_of
+from mesure.impact.site import Stack, place_of, stack_of
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Coefficients:
     status: Status
     catalogue_version: str
     _rows: dict[int, dict[str, float]] = field(default_factory=dict, repr=False)
-    _multipliers: dict[tuple[int, str, str], Spread] = field(default_factory=dict, repr=False)
+    _multipliers: dict[tuple[int, str, str], tuple[Spread, Spread]] = field(default_factory=dict, repr=False)
 
     def row(self, basis: int) -> dict[str, float]:
         """`formulas.COEFFICIENT_COLUMNS` of a basis."""
@@ -64,14 +65,17 @@ class Coefficients:
             found = self._rows[basis] = row_of(self.form, self.stack, self.phases, basis)
         return found
 
-    def multiplier(self, basis: int, part: str, quantity: str) -> Spread:
-        """What one Wh at the accelerators (or where it was read) makes of a quantity; NaN without a sourced factor."""
+    def multiplier(self, basis: int, part: str, quantity: str) -> tuple[Spread, Spread]:
+        """What one Wh at the accelerators (or where it was read) makes of a quantity, NaN without a sourced factor:
+        first of each quantile of the energy, then of its middle."""
         key = basis, part, quantity
         found = self._multipliers.get(key)
         if found is None:
-            row = self.row(basis)
-            sums = (sum(row[n] for n in formulas.multipliers(part, quantity, q)) for q in formulas.QUANTILES)
-            found = self._multipliers[key] = Spread(*sums)
+            row, sums = self.row(basis), ([0.0] * 3, [0.0] * 3)
+            for i, q in enumerate(formulas.QUANTILES):
+                for of, column in formulas.multipliers(part, quantity, q):
+                    sums[of != q][i] += row[column]
+            found = self._multipliers[key] = Spread(*sums[0]), Spread(*sums[1])
         return found
 
     def error(self, basis: int) -> Spread:
@@ -172,7 +176,7 @@ def _resolve(
         "pue": stack.pue,
         **({"grid_intensity_gco2eq_per_kwh": place.quantity} if place else {}),
         "manufacture_gco2eq_per_kwh": made.quantity,
-        "accelerator_power_w": Quantity(found.power_w, found.power_w, found.power_w, "W", Status.MODELLED),
+        "accelerator_power_w": Quantity(*found.power_w, "W", Status.MODELLED),
     }
     phases: dict[str, Quantity | None] = dict.fromkeys(formulas.MULTIPLIED)
     phases |= {"usage_gwp_gco2eq": place.quantity if place else None, "embodied_gwp_gco2eq": made.quantity}

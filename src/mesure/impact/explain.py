@@ -225,24 +225,26 @@ def _gwp(impacts: Impacts, energy: Node) -> Node:
         _pick(impacts, "grids.", "hosts.", "stack.grid."),
     )
     made = Node(
-        "manufacture_gco2eq_per_kwh",
-        "manufacture of accelerator and server / (lifetime x utilisation) / power at the meter",
-        parts["manufacture_gco2eq_per_kwh"],
-        _pick(
-            impacts,
-            "stack.accelerator-manufacture.",
-            "stack.server-manufacture.",
-            "stack.local-manufacture.",
-            "stack.hardware.",
-        )
-        + _pick(impacts, "stack.local.lifetime", "stack.local.utilisation"),
+        "manufacture_gco2eq_per_kwh", _made_of(impacts), parts["manufacture_gco2eq_per_kwh"], _pick(impacts, *_MADE)
     )
     site = Node("energy_wh", energy.formula, energy.quantity)
     usage = Node("usage_gwp_gco2eq", "energy x grid intensity", impacts.usage.gwp_gco2eq, (), (site, grid))
-    embodied = Node(
-        "embodied_gwp_gco2eq", "energy x manufacture per kWh", impacts.embodied.gwp_gco2eq, (), (site, made)
-    )
+    hours = "energy x manufacture per kWh" if impacts.basis < formulas.ACCELERATOR else _OF_THE_MIDDLE
+    embodied = Node("embodied_gwp_gco2eq", hours, impacts.embodied.gwp_gco2eq, (), (site, made))
     return Node("gwp_gco2eq", "usage + embodied", impacts.gwp_gco2eq, (), (usage, embodied))
+
+
+_OF_THE_MIDDLE = "middle of the energy x manufacture per kWh (it follows the hours of the machine)"
+_MADE = (
+    "stack.accelerator-manufacture.", "stack.server-manufacture.", "stack.hardware.", "stack.local-manufacture.",
+    "stack.local.lifetime", "stack.local.utilisation",
+)  # fmt: skip
+
+
+def _made_of(impacts: Impacts) -> str:
+    if impacts.coefficients.view == "local":
+        return "manufacture of the machine per W of its power / (lifetime x utilisation)"
+    return "manufacture of accelerator and server / (lifetime x utilisation) / power at the meter"
 
 
 def _without_factor(impacts: Impacts, name: str) -> Node:

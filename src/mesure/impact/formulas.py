@@ -5,8 +5,9 @@ measured. A deployment gives, for each basis, one row of coefficients (`COEFFICI
 
     (sum of feature x k_feature + measured Wh) x m_quantity
 
-with one `m_` for each quantity, phase and quantile (5, 50, 95 %): only + - x. What is linear adds up: the sum of events
-of one deployment and basis is that of their features, so that totals need one pass and no join.
+with one `m_` for each quantity, phase and quantile (5, 50, 95 %): only + - x. Each quantile of use takes that of the
+measured energy; manufacture follows the hours of the machines, so that it takes the middle alone. What is linear adds
+up: the sum of events of one deployment and basis is that of their features, so that totals need one pass and no join.
 
 Energy at the accelerators of n calls with F fresh, C cached, I = F + C input and O output tokens, p megapixels, g
 frames after the first, S steps, A seconds of audio:
@@ -227,11 +228,12 @@ def accelerator_energy_wh(x: Mapping[str, Any], k: Mapping[str, Any], features: 
 _COLUMNS_OF = {name: (f"x_{name}", f"k_{name}") for name in FEATURES}
 
 
-def multipliers(part: str, quantity: str, q: str) -> tuple[str, ...]:
-    """Columns of a row whose sum one Wh is multiplied by to give `part` of `quantity`."""
+def multipliers(part: str, quantity: str, q: str) -> tuple[tuple[str, str], ...]:
+    """(quantile of the energy, column of a row) whose products add up to `part` of `quantity`."""
     if quantity == "energy_wh":
-        return (f"m_usage_energy_wh_{q}",)
-    return tuple(f"m_{phase}{quantity}_{q}" for phase in ((part,) if part else PARTS[1:]))
+        return ((q, f"m_usage_energy_wh_{q}"),)
+    phases = (part,) if part else PARTS[1:]
+    return tuple(("mid" if phase == "embodied_" else q, f"m_{phase}{quantity}_{q}") for phase in phases)
 
 
 def impacts(
@@ -249,11 +251,10 @@ def impacts(
     base = {q: energy + x[f"x_measured_{q}_wh"] for q in QUANTILES}
     found = {}
     for name in outputs:
-        part, quantity, q = _SPLIT[name]
-        first, *others = multipliers(part, quantity, q)
-        found[name] = base[q] * k[first]
-        for other in others:
-            found[name] = found[name] + base[q] * k[other]
+        (of, column), *others = multipliers(*_SPLIT[name])
+        found[name] = base[of] * k[column]
+        for of, column in others:
+            found[name] = found[name] + base[of] * k[column]
     return found
 
 

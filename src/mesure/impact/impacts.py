@@ -155,9 +155,16 @@ class Impacts:
         if self._base is None:
             self._base = self._read_base()
         low, mid, high = self._base
-        by_low, by_mid, by_high = self.coefficients.multiplier(self.basis, part, quantity)
+        (own_low, own_mid, own_high), of_mid = self.coefficients.multiplier(self.basis, part, quantity)
         status, sources = self._provenance(part, quantity)
-        return Quantity(low * by_low, mid * by_mid, high * by_high, _UNITS[quantity], status, sources)
+        return Quantity(
+            low * own_low + mid * of_mid[0],
+            mid * own_mid + mid * of_mid[1],
+            high * own_high + mid * of_mid[2],
+            _UNITS[quantity],
+            status,
+            sources,
+        )
 
     def _provenance(self, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
         coefficients = self.coefficients

@@ -44,11 +44,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Modelled:
-    """`power_w`: what one board draws on average while a request runs; `factors`: every figure this rests on."""
+    """`power_w`: what one board draws on average while a request runs, over the scenarios; `factors`: every figure this
+    rests on."""
 
     subject: Subject
     form: Form
-    power_w: float
+    power_w: Spread
     factors: tuple[Factor, ...]
     scenarios: tuple[Scenario, ...]
 
@@ -123,12 +124,11 @@ def _of_text(
         errors = {name: _widened(spread, audio) for name, spread in errors.items()}
     seconds = current().constant("unknown-audio", "seconds")
     form = Form(all_terms, errors, _assumed(subject, assumed, usual, None), 0.0)
-    power = quantile(
+    power = _over(
         [
             (value * 3600.0 / max(physics.total(s.seconds, counts) * s.boards, 1e-12), s.weight)
             for s, value in zip(scenarios, values, strict=True)
-        ],
-        0.5,
+        ]
     )
     own = (residual("encoder"),) if encoder else ()
     factors = (*subject.factors, *hardware, *constant_factors("text"), *own, *audio_factors)
@@ -167,6 +167,11 @@ def _unknown(
     return mixed(
         [(s.weight * share, physics.total(s.energy_wh, count), s.spread) for s in scenarios for count, share in counts]
     )
+
+
+def _over(weighted: Sequence[tuple[float, float]]) -> Spread:
+    """Of (value, weight)."""
+    return Spread(*(quantile(weighted, share) for share in (0.05, 0.5, 0.95)))
 
 
 def _relative(spread: Spread, to: float) -> Spread:
@@ -249,6 +254,6 @@ def _of_media(
         assumed,
         latent,
     )
-    power = quantile([(s.machine.power_w, s.weight) for s in scenarios], 0.5)
+    power = _over([(s.machine.power_w, s.weight) for s in scenarios])
     factors = (*subject.factors, *hardware, *constant_factors("diffusion"))
     return Modelled(subject, form, power, tuple(dict.fromkeys(factors)), tuple(scenarios))

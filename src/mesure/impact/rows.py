@@ -1,7 +1,8 @@
 """The row of coefficients of a basis: what one unit of each feature makes of each quantity.
 
 Independent factors multiply: their log deviations add in quadrature, whatever the order they are applied in. What
-stands for an unknown fact is folded into the coefficients of the features that remain.
+stands for an unknown fact is folded into the coefficients of the features that remain. Manufacture follows the hours of
+the machines: the way from the accelerators to the meter cancels out of it, and leaves it no spread.
 """
 
 from __future__ import annotations
@@ -95,24 +96,30 @@ def _media_columns(t: Mapping[str, float], form: Form, basis: int) -> dict[str, 
 def row_of(form: Form, stack: Stack, phases: Mapping[str, Quantity | None], basis: int) -> dict[str, float]:
     """All of `formulas.COEFFICIENT_COLUMNS`. `phases`: quantity of a phase per kWh of site energy, None unknown."""
     if basis >= ACCELERATOR:
-        columns = dict.fromkeys(formulas.FEATURES, 0.0)
-        through: tuple[Quantity | Spread, ...] = _stacked(stack)[basis]
+        columns, error, way = dict.fromkeys(formulas.FEATURES, 0.0), _EXACT, _stacked(stack)[basis]
     else:
         columns = _text_columns(form.terms, form.assumed, basis) | _media_columns(form.terms, form, basis)
         if basis & AUDIO:
             columns["calls"] += form.terms["audio_second"] * form.assumed.audio_seconds
-        through = (form.errors[error_name(form, basis)], *_stacked(stack)[ACCELERATOR])
+        error, way = form.errors[error_name(form, basis)], _stacked(stack)[ACCELERATOR]
     row = {f"k_{name}": columns[name] for name in formulas.FEATURES}
     for name in formulas.MULTIPLIED:
-        per_kwh = phases[name] if name != "usage_energy_wh" else None
-        if name == "usage_energy_wh":
-            product = _product(through)
-        elif per_kwh is None:
-            product = Spread(math.nan, math.nan, math.nan)
-        else:
-            product = _product((*through, per_kwh.scaled(1e-3)))
+        product = _product((error, *way)) if name == "usage_energy_wh" else _phase(name, phases[name], error, way)
         row |= {f"m_{name}_{q}": value for q, value in zip(formulas.QUANTILES, product, strict=True)}
     return row
+
+
+_EXACT = Spread(1.0, 1.0, 1.0)
+_UNKNOWN = Spread(math.nan, math.nan, math.nan)
+
+
+def _phase(name: str, per_kwh: Quantity | None, error: Spread, way: tuple[Quantity, ...]) -> Spread:
+    """What one Wh where `way` to the meter begins makes of the quantity of a phase."""
+    if per_kwh is None:
+        return _UNKNOWN
+    if name.startswith("embodied_"):
+        return _product((error, per_kwh.scaled(1e-3 * math.prod(factor.mid for factor in way))))
+    return _product((error, *way, per_kwh.scaled(1e-3)))
 
 
 def _stacked(stack: Stack) -> dict[int, tuple[Quantity, ...]]:

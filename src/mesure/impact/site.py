@@ -1,9 +1,7 @@
-"""From the accelerator to the meter and the grid: host, idle reserve, PUE, place and manufacture, with their
-sources."""
+"""From the accelerator to the meter and the grid: host, idle reserve, PUE and place, with their sources."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -15,9 +13,7 @@ from mesure.quantity import Quantity, Status
 if TYPE_CHECKING:
     from mesure.catalogue import Factor
 
-__all__ = ["Sourced", "Stack", "manufacture", "place_of", "processor_share", "stack_of"]
-
-_HOURS_PER_YEAR = 8766.0
+__all__ = ["Sourced", "Stack", "place_of", "processor_share", "stack_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,46 +102,3 @@ def _points(grid: Factor, within: Factor) -> tuple[tuple[float, float], ...]:
     if grid.low < grid.high:
         return ((grid.low, 0.06), (grid.value, 0.88), (grid.high, 0.06))
     return ((grid.value * within.low, 0.06), (grid.value, 0.88), (grid.value * within.high, 0.06))
-
-
-# Manufacture
-
-
-def manufacture(power_w: float, stack: Stack, *, on_processor: bool) -> Sourced:
-    """gCO2e of manufacture per kWh of site energy: what an hour of the machine carries, over what it draws in that
-    hour."""
-    constant = current().constant
-    kind = "local" if on_processor else "hardware"
-    life, busy = constant(kind, "lifetime"), constant(kind, "utilisation")
-    hours = life.value * _HOURS_PER_YEAR * busy.value
-    if on_processor:
-        made: tuple[Factor, ...] = (constant("local-manufacture", "gwp"),)
-        kg, shares = made[0].value, [1.0]
-    else:
-        accelerator, server = constant("accelerator-manufacture", "gwp"), constant("server-manufacture", "gwp")
-        per_server = constant("hardware", "accelerators_per_server")
-        made = (accelerator, server, per_server)
-        kg = accelerator.value + server.value / per_server.value
-        shares = [accelerator.value / kg, server.value / per_server.value / kg]
-    site_kw = power_w * stack.host.mid * stack.idle.mid * stack.pue.mid * 1e-3
-    mid = kg * 1e3 / hours / site_kw
-    below, above = _spread_of_product((life, True), (busy, True))
-    for factor, share in zip(made, shares, strict=False):
-        below = math.hypot(below, share * math.log(factor.value / factor.low))
-        above = math.hypot(above, share * math.log(factor.high / factor.value))
-    factors = (*made, life, busy)
-    quantity = Quantity(
-        mid * math.exp(-below), mid, mid * math.exp(above), "gCO2e/kWh", Status.MODELLED, tuple(f.id for f in factors)
-    )
-    return Sourced(quantity, factors)
-
-
-def _spread_of_product(*factors: tuple[Factor, bool]) -> tuple[float, float]:
-    """Log deviations below and above of a product; True marks a divisor."""
-    below = math.hypot(
-        *(math.log(f.high / f.value) if inverse else math.log(f.value / f.low) for f, inverse in factors)
-    )
-    above = math.hypot(
-        *(math.log(f.value / f.low) if inverse else math.log(f.high / f.value) for f, inverse in factors)
-    )
-    return below, above

@@ -9,8 +9,8 @@ from mesure.catalogue import current
 from mesure.errors import InvalidValue
 from mesure.impact.explain import Node
 from mesure.impact.training_factors import METER, MFU, NODE_OVER_TDP, UNKNOWN_EFFICIENCY, UNKNOWN_POWER
-from mesure.impact.training_run import factor_node, inverse, product, stated
-from mesure.quantity import Quantity, Status, multiply_independent
+from mesure.impact.training_run import factor_node, product, stated
+from mesure.quantity import Quantity, Status, inverse, multiply_independent
 
 if TYPE_CHECKING:
     from mesure.impact.training_run import Basis, TrainingRun

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mesure.catalogue import Accelerator, Factor
 
-__all__ = ["Basis", "Path", "TrainingRun", "factor_node", "inverse", "product", "stated"]
+__all__ = ["Basis", "Path", "TrainingRun", "factor_node", "product", "stated"]
 
 #: Where the middle of the energy comes from: board power x hours, the whole machine as it is measured, or a reading.
 Basis = Literal["convention", "realistic", "measured"]
@@ -143,11 +143,6 @@ def stated(name: str, value: float, unit: str, formula: str = "stated", status: 
 def factor_node(name: str, factor: Factor, formula: str, status: Status = Status.MODELLED) -> Node:
     quantity = Quantity(factor.low, factor.value, factor.high, factor.unit, status, (factor.id,))
     return Node(name, formula, quantity, (factor,))
-
-
-def inverse(quantity: Quantity, unit: str) -> Quantity:
-    """1 / quantity, which is positive."""
-    return quantity._replace(low=1.0 / quantity.high, mid=1.0 / quantity.mid, high=1.0 / quantity.low, unit=unit)
 
 
 def product(name: str, formula: str, children: tuple[Node, ...], unit: str, scale: float = 1.0) -> Node:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from mesure.catalogue import current
 from mesure.impact.explain import Node
 from mesure.impact.training_factors import ACCELERATOR_USE, WUE
-from mesure.impact.training_run import factor_node, inverse, product, stated
-from mesure.quantity import Status, add_independent, add_shared, multiply_independent
+from mesure.impact.training_run import factor_node, product, stated
+from mesure.quantity import Status, add_independent, add_shared, inverse, multiply_independent
 
 if TYPE_CHECKING:
     from mesure.catalogue import Factor

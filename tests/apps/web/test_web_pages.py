@@ -27,6 +27,7 @@ from mesure.meter.sensors import factor
 from mesure.meter.sensors.factors import ANY_CPU
 from mesure.quantity import Status
 from mesure.record import UsageEvent, new_id
+from mesure.version import METHOD_VERSION
 
 
 class _Outline(HTMLParser):
@@ -107,7 +108,7 @@ def test_now_says_it_all(client: TestClient) -> None:
         "0,31 Wh [0,13–0,75]",
         "modèle inconnu",
         "tronqué",
-        "Méthode 2026.11.1",
+        f"Méthode {METHOD_VERSION}",
         "Consommation propre de Mesure : 2,1 W [1,2–3,9], modélisé",
     ):
         assert words in text
@@ -198,7 +199,7 @@ def test_the_api_gives_what_the_page_shows(client: TestClient) -> None:
     energy = data["month"]["energy_wh"]
     assert (energy["unit"], energy["status"]) == ("Wh", "modelled")
     assert energy["low"] < energy["mid"] < energy["high"]
-    assert data["versions"] == {"method": "2026.11.1", "catalogue": "2026-11-22", "ledger": 4123}
+    assert data["versions"] == {"method": METHOD_VERSION, "catalogue": "2026-11-22", "ledger": 4123}
     assert len(data["power_series"]) == 60
     assert len(data["last_calls"]) == 20
     assert data["statuses"] == {"measured": 114000, "modelled": 158830, "default": 1204}

@@ -9,6 +9,7 @@ from typing import Any
 from mesure.impact import estimate
 from mesure.ledger.view import CallRow, ModelRow, Overview, PowerPoint, Window
 from mesure.quantity import Quantity, Status, add_independent, add_shared
+from mesure.version import METHOD_VERSION
 
 NOW = datetime(2026, 11, 22, 13, 2, 12, tzinfo=UTC)
 MONTH = datetime(2026, 10, 31, 23, 0, tzinfo=UTC)
@@ -100,7 +101,7 @@ def office(**changes: Any) -> Overview:
         "models": models,
         "last_calls": office_calls(),
         "statuses": {Status.MEASURED: 114_000, Status.MODELLED: 158_830, Status.DEFAULT: 1_204},
-        "method_version": "2026.11.1",
+        "method_version": METHOD_VERSION,
         "catalogue_version": "2026-11-22",
         "ledger_version": 4123,
     }
