@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -116,7 +115,7 @@ class Models:
     def ids(self) -> tuple[str, ...]:
         """All models that have a size."""
         sized = self._tables.entities("models") | self._tables.entities("models_mpl")
-        return tuple(sorted(row["model"] for row in self._tables.rows("model_list") if row["model"] in sized))
+        return tuple(sorted({row["model"] for row in self._tables.rows("model_list") if row["model"] in sized}))
 
     def names_of(self, model: str) -> tuple[tuple[str, str], ...]:
         """(provider, name) of every listed name of a model; provider empty where it means the same everywhere."""
@@ -149,6 +148,3 @@ class Models:
             nearest=self.nearest(name),
             code="size_unknown" if listed else None,
         )
-
-    def count_unsized(self) -> int:
-        return sum(1 for _ in csv.reader(self._tables.text("unsized_names").splitlines())) - 1

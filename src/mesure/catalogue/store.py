@@ -38,7 +38,7 @@ class Catalogue:
         """This edition, overridden and extended by a user's file. Raises `CatalogueError` for a row that may not be."""
         from mesure.catalogue.user_file import read_user_file
 
-        return Catalogue(self._tables.folder, read_user_file(path))
+        return Catalogue(self._tables.folder, read_user_file(path, self._tables))
 
     # Models
 

@@ -23,6 +23,8 @@ from mesure.errors import CatalogueError, nearest_names
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mesure.catalogue.files import Tables
+
 __all__ = ["CATALOGUE_FILES", "read_user_file", "user_file_in"]
 
 #: Looked for in the data folder, in this order.
@@ -45,8 +47,9 @@ def user_file_in(folder: Path) -> Path | None:
     return next((path for name in CATALOGUE_FILES if (path := folder / name).is_file()), None)
 
 
-def read_user_file(path: Path) -> Overlay:
-    """The rows of a user's file, checked like packaged ones. Raises `CatalogueError` naming the place to correct."""
+def read_user_file(path: Path, packaged: Tables) -> Overlay:
+    """The rows of a user's file over `packaged`, checked like its own. Raises `CatalogueError` naming the place to
+    correct."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
@@ -62,7 +65,7 @@ def read_user_file(path: Path) -> Overlay:
         table, row = _row(kind, entry, place)
         check_rows([row], table, first_line=place, place=f"{path.name} [[{kind}]]")
         rows.setdefault(table, []).append(row)
-    _list_new_models(rows)
+    _list_new_models(rows, packaged)
     fingerprint = hashlib.sha256(content).hexdigest()[:8]
     return Overlay(fingerprint, {table: tuple(found) for table, found in rows.items()})
 
@@ -100,12 +103,12 @@ def _row(kind: str, entry: dict[str, Any], place: int) -> tuple[str, Row]:
     return table, row
 
 
-def _list_new_models(rows: dict[str, list[Row]]) -> None:
+def _list_new_models(rows: dict[str, list[Row]], packaged: Tables) -> None:
     """A model that only has figures is listed as a text model of the user's own; one already packaged keeps
     its entry."""
     listed = {row["model"] for row in rows.get("model_list", ())}
     for row in rows.get("models", ()):
-        if row["entity"] not in listed:
+        if row["entity"] not in listed and next(packaged.starting("model_list", f"{row['entity']},"), None) is None:
             listed.add(row["entity"])
             own = {"model": row["entity"], "maker": "yours", "modality": "text", "open": "no"}
             rows.setdefault("model_list", []).append(own | {"source": row["source"], "licence": row["licence"]})
