@@ -27,7 +27,7 @@ FACTORS = {
     "grids": ("grids", "world"),
     "mixes": ("mixes",),
     "technologies": ("technologies",),
-    "accelerators": ("accelerators", "accelerator_links"),
+    "accelerators": ("accelerators", "accelerators_read", "accelerators_hand"),
     "cpus": ("cpus",),
     "models": (
         "models_named",
@@ -36,6 +36,7 @@ FACTORS = {
         "models_media",
         "diffusion",
         "models_hand",
+        "models_read",
         "models_closed",
     ),
     "models_mpl": ("models_open_mpl", "models_closed_mpl"),
@@ -43,6 +44,7 @@ FACTORS = {
     "embodied_mpl": ("embodied_mpl",),
     "sites": ("sites",),
     "stack": ("stack",),
+    "training": ("training",),
     "hosts": ("hosts",),
     "equivalences": ("equivalences",),
 }
@@ -97,7 +99,7 @@ def compiled(folder: Path = HERE / "tables") -> dict[str, str]:
             found = read(part, folder)
             _checked(found, name, part)
             rows += found
-        tables[name] = identified(rows, name)
+        tables[name] = identified(_settled(rows, name), name)
     tables["grid_impacts"] = identified(
         grid_impacts(tables["mixes"], tables["technologies"], read("zones", folder)), "grid_impacts"
     )
@@ -116,12 +118,25 @@ def compiled(folder: Path = HERE / "tables") -> dict[str, str]:
 
 
 def _checked(rows: list[Row], table: str, part: str) -> None:
-    """As the packaged table is checked, naming the source table."""
-    try:
-        check_rows(rows, table)
-    except CatalogueError as error:
-        error.what = error.what.replace(f"Table {table},", f"Table {part},")
-        raise CatalogueError(error.what, value=error.value, action=error.action) from None
+    """As the packaged table is checked, naming the source table; what is from memory may stand here only."""
+    check_rows([row | {"status": "assumed"} if _from_memory(row) else row for row in rows], table, place=part)
+
+
+def _from_memory(row: Row) -> bool:
+    return row.get("status") == "recalled"
+
+
+def _settled(rows: list[Row], table: str) -> list[Row]:
+    """Without the figures from memory: each was read since, or has an estimate whose author and date are stated."""
+    settled = {(row["entity"], row["parameter"]) for row in rows if not _from_memory(row)}
+    for row in rows:
+        if _from_memory(row) and (row["entity"], row["parameter"]) not in settled:
+            raise CatalogueError(
+                f"Table {table}: a figure from memory that nobody has read",
+                value=f"{row['entity']}.{row['parameter']}",
+                action="Read it and add it with its source, or add an estimate with author, date and interval.",
+            )
+    return [row for row in rows if not _from_memory(row)]
 
 
 def _sorted_csv(rows: list[Row], table: str, keys: int) -> str:

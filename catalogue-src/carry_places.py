@@ -82,6 +82,10 @@ def mixes(codecarbon: Path) -> list[Row]:
     return sorted(out, key=lambda r: (r["entity"], r["parameter"]))
 
 
+_KNOWN = "Mesure authors, expert knowledge of 22 November 2026: places on the provider's list of regions"
+_RECALLED = re.compile(r"\(?(?:it-mil |places )?from general knowledge[^;]*;?")
+
+
 def regions(folder: Path) -> list[Row]:
     """Every collected cloud region with its provenance."""
     return [
@@ -94,10 +98,10 @@ def regions(folder: Path) -> list[Row]:
             "egrid_subregion": row["egrid_subregion"],
             "mapping": row["mapping"],
             "year": "2026",
-            "source": row["source"],
+            "source": _KNOWN if "general knowledge" in row["note"] else row["source"],
             "source_url": row["source_url"] or "not stated",
             "licence": row["licence"],
-            "note": row["note"],
+            "note": _RECALLED.sub("", row["note"]).strip(" ;,"),
         }
         for row in rows_of(folder, "cloud_regions")
     ]

@@ -162,8 +162,13 @@ def test_an_unknown_accelerator_raises() -> None:
         current().accelerator("any")
 
 
-def test_a_seller_that_publishes_no_power_leaves_it_unknown() -> None:
-    assert current().accelerator("tpu-v5e").board_power_w is None
+def test_where_a_seller_publishes_nothing_an_estimate_says_so_or_it_is_unknown() -> None:
+    power = current().accelerator("tpu-v5e").board_power_w
+    assert power
+    assert power.source.startswith("Mesure authors, expert estimate")
+    assert power.status == "assumed"
+    assert power.low < power.value < power.high
+    assert current().accelerator("maia-100").dense_bf16_tflops is None
 
 
 def test_pue_of_a_provider_and_of_its_operator() -> None:

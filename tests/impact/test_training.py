@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import mesure
 from mesure.catalogue import current, use
 from mesure.errors import InvalidValue, UnknownName
-from mesure.impact import TrainingImpacts, amortised_training, estimate_training, explain_training, training_factors
+from mesure.impact import TrainingImpacts, amortised_training, estimate_training, explain_training
+from mesure.impact.training_factors import training_factor
 from mesure.quantity import Quantity, Status
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method.md"
@@ -92,7 +93,7 @@ def test_tokens_x_parameters_are_six_n_d() -> None:
     assert found.parts["gpu_hours"].mid == pytest.approx(4.2e22 / (312e12 * 0.5) / 3600)
     assert found.parts["gpu_hours"].low == found.parts["gpu_hours"].high
     assert "mfu_unknown" not in found.warnings
-    machine = found.parts["gpu_hours"].mid * 400 * training_factors.NODE_OVER_TDP.value
+    machine = found.parts["gpu_hours"].mid * 400 * training_factor("node.over_tdp").value
     assert found.parts["it_energy_wh"].mid == pytest.approx(machine)
 
 
@@ -136,7 +137,7 @@ def test_manufacture_needs_the_machines() -> None:
     assert "machines_unknown" in bare.warnings
     assert estimate_training(measured_energy_kwh=10, gpu="tpu-v4").embodied.gwp_gco2eq is None  # no rated power
     implied = estimate_training(measured_energy_kwh=10, gpu="H100", zone="FRA", pue=1)
-    assert implied.parts["gpu_hours"].mid == pytest.approx(10e3 / 700 / training_factors.NODE_OVER_TDP.value)
+    assert implied.parts["gpu_hours"].mid == pytest.approx(10e3 / 700 / training_factor("node.over_tdp").value)
     stated = estimate_training(measured_energy_kwh=10, gpu_hours=12, gpu="H100", zone="FRA", pue=1, repeats=2)
     assert stated.parts["gpu_hours"].mid == pytest.approx(24)
 
@@ -210,7 +211,7 @@ def test_water_counts_what_the_site_and_the_generation_take() -> None:
     found = estimate_training(gpu_hours=1000, gpu="H100", zone="FRA", pue=1.5).parts
     assert found["usage_water_ml"].mid == pytest.approx(found["site_water_ml"].mid + found["grid_water_ml"].mid)
     assert found["site_water_ml"].mid == pytest.approx(
-        700e3 * training_factors.WUE.value
+        700e3 * training_factor("site.wue").value
     )  # of the machines, not of PUE
 
 
@@ -413,11 +414,26 @@ def test_a_name_of_the_tree_means_one_figure(run: dict[str, Any]) -> None:
 
 
 def test_every_factor_of_training_holds_its_value() -> None:
-    for name in training_factors.__all__:
-        factor = getattr(training_factors, name)
-        if not isinstance(factor, tuple):
-            assert factor.low < factor.value < factor.high
-            assert factor.id.startswith("training.")
+    rows = current().rows("training")
+    assert len(rows) >= 10
+    for row in rows:
+        factor = training_factor(f"{row['entity']}.{row['parameter']}")
+        assert factor.low < factor.value < factor.high
+        assert factor.id.startswith("training.")
+
+
+def test_a_user_s_own_factor_of_training_counts(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.csv"
+    path.write_text(
+        "table,entity,parameter,value,unit,year,source,source_url,licence,status\n"
+        "training,node,over_tdp,1.0,ratio,2026,Acme meter,internal,internal,published\n",
+        encoding="utf-8",
+    )
+    before = estimate_training(gpu_hours=10, gpu="H100", basis="realistic")
+    use(current().with_user_file(path))
+    after = estimate_training(gpu_hours=10, gpu="H100", basis="realistic")
+    assert after.energy_wh.mid == pytest.approx(before.energy_wh.mid / 1.2)
+    assert "user.training.node.over_tdp.2026" in {factor.id for factor in explain_training(after).factors()}
 
 
 @pytest.mark.skipif(not METHOD.is_file(), reason="the documents are not in this checkout")
@@ -435,7 +451,7 @@ def test_the_method_explains_every_code_and_prints_every_factor(acme_solar: str)
     assert len(named) > 15
     for code in named:
         assert f"`{code}`" in text, f"docs/method.md does not explain {code}"
-    for factor in (training_factors.NODE_OVER_TDP, training_factors.MFU, training_factors.ACCELERATOR_USE):
+    for factor in map(training_factor, ("node.over_tdp", "mfu.share", "accelerator.use")):
         assert re.search(rf"{factor.value:g} \[{factor.low:g}-{factor.high:g}\]", text), factor.id
 
 

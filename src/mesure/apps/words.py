@@ -74,7 +74,7 @@ SENSED: dict[str, str] = {
 FACTOR_STATUSES: dict[str, str] = {
     "estimated": mark("estimate"),
     "assumed": mark("assumption"),
-    "recalled": mark("to be checked"),
+    "unchecked": mark("to be checked"),
     "default": mark("default value"),
 }
 

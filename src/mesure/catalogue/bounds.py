@@ -59,7 +59,9 @@ PARAMETERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "models": _MODEL,
     "models_mpl": _MODEL,
     "sites": {"pue": ("ratio",), "wue": ("L/kWh",)},
+    "mixes": dict.fromkeys(("biomass", "coal", "gas", "hydro", "nuclear", "oil", "other", "solar", "wind"), ("share",)),
 }
+#: What a network may lack.
 _ABSENT = ("attention_factor", "layer_factor", "pass_tflop", "two_streams", "window_tokens", "state_gb")
 #: Zero is a fact: a contract without carbon, a marginal hour of curtailed wind, dry cooling, panels that need no water,
 #: a network that lacks the thing counted.
@@ -68,7 +70,6 @@ _MAY_BE_ZERO = {
     "sites": ("wue",),
     "technologies": ("water",),
     "models": _ABSENT,
-    "architectures": _ABSENT,
 }
 _LEAST = {"pue": 1.0}
 _MOST = {"mixes": 1.0, "hosts": 1.0}

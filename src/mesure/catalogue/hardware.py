@@ -21,7 +21,7 @@ _MARKS = re.compile(r"\((?:r|tm)\)|\bcpu\b|\bprocessor\b|\b\d+-core\b|@.*$")
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """Seller's figures of one accelerator; None where the seller publishes none."""
+    """Seller's figures of one accelerator; an estimate that says so, or None, where the seller publishes none."""
 
     id: str
     board_power_w: Factor | None

@@ -21,7 +21,7 @@ __all__ = ["TABLE_GROUPS", "differing_groups", "mixed"]
 TABLE_GROUPS: dict[str, tuple[str, ...]] = {
     "models": ("models", "models_mpl", "model_list", "model_names", "model_aliases", "unsized_names"),
     "hardware": ("accelerators", "accelerator_names", "cpus", "embodied", "embodied_mpl"),
-    "stack": ("stack", "sites"),
+    "stack": ("stack", "sites", "training"),
     "places": ("hosts", "regions", "zones"),
     "grid": ("grids", "grid_impacts", "mixes", "technologies"),
 }
@@ -83,6 +83,8 @@ def differing_groups(old: Catalogue, new: Catalogue) -> tuple[str, ...]:
     )
 
 
+#: Tables of constants: the method needs every one.
+_NEEDED = ("stack", "training")
 _TABLES = (*FACTOR_TABLES, *NAME_TABLES)
 
 
@@ -93,7 +95,7 @@ def _complete(table: str, edition: Catalogue) -> _Text:
     if not path.is_file():
         return _Text(shipped.text(table))
     text = edition._tables.text(table)
-    return _Text(_with_missing(text, shipped.text(table)) if table == "stack" else text)
+    return _Text(_with_missing(text, shipped.text(table)) if table in _NEEDED else text)
 
 
 def _with_missing(text: str, shipped: str) -> str:

@@ -134,14 +134,15 @@ class Catalogue:
         """USD per million tokens on a day; None when not listed, or before the first listed day."""
         return self._prices.price(provider, model, at, tier)
 
-    def constant(self, entity: str, parameter: str) -> Factor:
-        """A figure of the stack between the accelerator and the meter, or a stated assumption (table `stack`)."""
+    def constant(self, entity: str, parameter: str, table: str = "stack") -> Factor:
+        """A figure of the stack between the accelerator and the meter, or a stated assumption; with table `training`,
+        one that only training needs."""
         try:
-            return self._tables.factors_of("stack", entity)[parameter][-1]
+            return self._tables.factors_of(table, entity)[parameter][-1]
         except KeyError:
             raise CatalogueError(
                 "The catalogue lacks a constant the method needs",
-                value=f"{entity}.{parameter}",
+                value=f"{table}.{entity}.{parameter}",
                 action="Use the catalogue that ships with this version of Mesure.",
             ) from None
 

@@ -33,7 +33,7 @@ __all__ = [
 #: One number a row, with its provenance.
 FACTOR_TABLES = (
     "grids", "grid_impacts", "mixes", "technologies", "accelerators", "cpus", "models", "models_mpl",
-    "embodied", "embodied_mpl", "sites", "stack", "hosts", "equivalences",
+    "embodied", "embodied_mpl", "sites", "stack", "training", "hosts", "equivalences",
 )  # fmt: skip
 #: Names and what they designate.
 NAME_TABLES = (
@@ -48,9 +48,9 @@ FACTOR_COLUMNS = (
     "id", "entity", "parameter", "value", "low", "high", "unit", "year",
     "source", "source_url", "licence", "status", "note",
 )  # fmt: skip
-#: published: read where it is published; estimated: an estimator's figure; recalled: general knowledge, to verify;
-#: assumed: our or somebody's assumption.
-STATUSES = ("published", "estimated", "recalled", "assumed")
+#: published: read where it is published; estimated: an estimator's figure, or computed; assumed: our or somebody's
+#: assumption, an expert's estimate included.
+STATUSES = ("published", "estimated", "assumed")
 _REQUIRED = ("unit", "source", "source_url", "year", "licence", "status")
 _PRICE_REQUIRED = ("provider", "model", "tier", "valid_from", "unit", "year", "source", "source_url", "licence")
 _PRICE_NUMBERS = ("input", "output", "cache_read", "cache_write")

@@ -198,7 +198,7 @@ def _accelerators(impacts: Impacts) -> Node:
 
 
 _MACHINES_AND_MODEL = (
-    "models", "architectures.", "accelerators.", "hardware.", "fit.",
+    "models", "accelerators.", "fit.",
     "stack.unknown-model.", "stack.unknown-audio.", "stack.estimate.", "stack.moe.", "stack.speech.",
 )  # fmt: skip
 

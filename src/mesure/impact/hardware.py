@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from mesure.catalogue import Factor, current
-from mesure.catalogue.table import factor_of
 from mesure.errors import InvalidValue, UnknownName
-from mesure.impact.constants import packaged, residual, rows_seen
+from mesure.impact.constants import residual, rows_seen
 
 __all__ = ["Machine", "accelerator_id", "machine_spread", "machines", "on_processor"]
 
@@ -111,11 +110,6 @@ def _squeezed_ids() -> dict[str, str]:
     return {_NOISE.sub("", listed): listed for listed in current().accelerators()}
 
 
-@cache
-def _gaps() -> dict[tuple[str, str], Factor]:
-    return {(row["entity"], row["parameter"]): factor_of(row) for row in packaged("hardware")}
-
-
 @lru_cache(maxsize=256)
 def machines(gpu: str) -> tuple[tuple[tuple[float, Machine], ...], tuple[Factor, ...]]:
     """(weighted machines: one, or three where the figures are ranges; factors used).
@@ -123,11 +117,8 @@ def machines(gpu: str) -> tuple[tuple[tuple[float, Machine], ...], tuple[Factor,
     Raises `UnknownName`, and `InvalidValue` where neither the seller nor anybody gives a figure.
     """
     chip = accelerator_id(gpu)
-    facts, gaps = current().accelerator(chip), _gaps()
-    general_link = facts.link_gb_s is None or ".any." in facts.link_gb_s.id
-    link = (gaps.get((chip, "link_gb_s")) or facts.link_gb_s) if general_link else facts.link_gb_s
-    power = facts.board_power_w or gaps.get((chip, "board_power_w"))
-    peak = facts.dense_bf16_tflops or gaps.get((chip, "dense_bf16_tflops"))
+    facts = current().accelerator(chip)
+    power, peak, link = facts.board_power_w, facts.dense_bf16_tflops, facts.link_gb_s
     memory, bandwidth, peak8 = facts.memory_gb, facts.memory_bandwidth_gb_s, facts.dense_fp8_tflops or peak
     if None in (power, peak, memory, bandwidth, link):
         raise InvalidValue(

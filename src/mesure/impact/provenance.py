@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mesure.catalogue import current
 from mesure.catalogue.table import factor_of
-from mesure.impact import training_factors
 from mesure.impact.constants import packaged
 from mesure.impact.methods.own_factors import factors_of
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["factor_named", "factors_named"]
 
 #: First word of an id -> tables of this room that hold it.
-_OWN = {"fit": "constants", "architectures": "architectures", "hardware": "hardware"}
+_OWN = {"fit": "constants"}
 _OF_METHODS = {"published": "published", "ecologits": "ecologits_mpl"}
 
 
@@ -38,9 +37,6 @@ def factors_named(ids: Iterable[str], catalogue: Catalogue | None = None) -> tup
 
 @cache
 def _of_the_method(table: str) -> Mapping[str, Factor]:
-    if table == "training":
-        named = (getattr(training_factors, name) for name in training_factors.__all__)
-        return {factor.id: factor for factor in named if not isinstance(factor, tuple)}
     if table in _OWN:
         return {row["id"]: factor_of(row) for row in packaged(_OWN[table])}
     if table in _OF_METHODS:

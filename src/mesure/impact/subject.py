@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from mesure.catalogue import Factor, current
-from mesure.catalogue.table import factor_of
-from mesure.impact.constants import belief, packaged
+from mesure.impact.constants import belief
 from mesure.impact.deployment import BITS, Deployment, ModelCard
 from mesure.impact.geometry import TextGeometry, generic_media, generic_text
 
@@ -75,29 +73,19 @@ class Subject:
 class _Reader:
     """Parameters from the card first, then the tables; remembers which factors were read."""
 
-    def __init__(self, card: ModelCard | None, facts: ModelFacts | None, built: dict[str, Factor]) -> None:
-        self.card, self.facts, self.built = card, facts, built
+    def __init__(self, card: ModelCard | None, facts: ModelFacts | None) -> None:
+        self.card, self.facts = card, facts
         self.used: list[Factor] = []
 
     def get(self, parameter: str) -> float | None:
         stated = getattr(self.card, parameter, None) if self.card else None
         if stated is not None:
             return float(stated)
-        factor = self.built.get(parameter) or (self.facts.one(parameter) if self.facts else None)
+        factor = self.facts.one(parameter) if self.facts else None
         if factor is None:
             return None
         self.used.append(factor)
         return factor.value
-
-
-@cache
-def _architectures() -> dict[str, dict[str, Factor]]:
-    """Exact name, case folded -> parameters of a denoiser."""
-    out: dict[str, dict[str, Factor]] = {}
-    for row in packaged("architectures"):
-        for name in row["names"].split(";"):
-            out.setdefault(name.casefold(), {})[row["parameter"]] = factor_of(row)
-    return out
 
 
 def modality_of(card: ModelCard | None, facts: ModelFacts | None) -> str:
@@ -123,7 +111,7 @@ def subject_of(model: str, provider: str | None, card: ModelCard | None, deploym
     stated = card is not None and (card.active_params_b or card.total_params_b) is not None
     if modality in ("image", "video"):
         return _denoiser(model, card, facts, modality)
-    read = _Reader(card, facts, {})
+    read = _Reader(card, facts)
     sizes, estimated = _sizes(read, facts, stated=stated)
     texts = tuple(
         (weight, _text_model(model, active, total, read, deployment, modality)) for weight, active, total in sizes
@@ -221,15 +209,14 @@ def _bits(model: str, read: _Reader, deployment: Deployment) -> float:
 
 
 def _denoiser(model: str, card: ModelCard | None, facts: ModelFacts | None, modality: str) -> Subject:
-    built = _architectures().get(model.casefold()) or _architectures().get(facts.id.casefold() if facts else "") or {}
-    read = _Reader(card, facts, built)
+    read = _Reader(card, facts)
     size = (
         (card and (card.active_params_b or card.total_params_b))
         or read.get("denoiser_params_b")
         or read.get("total_params_b")
     )
     known = size is not None or read.get("pass_tflop") is not None
-    name = facts.id if facts else (model if card or built else None)
+    name = facts.id if facts else (model if card else None)
     described = f"{(card and card.architecture) or ''} {model}".casefold()
     unet, two = bool(_UNET.search(described)), bool(_TWO_STREAMS.search(described))
     plain = generic_media(size or _UNKNOWN_DENOISER_B, unet=unet, video=modality == "video", two_streams=two)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mesure.catalogue import current
 from mesure.errors import InvalidValue
 from mesure.impact.explain import Node
-from mesure.impact.training_factors import METER, MFU, NODE_OVER_TDP, UNKNOWN_EFFICIENCY, UNKNOWN_POWER
+from mesure.impact.training_factors import training_factor
 from mesure.impact.training_run import factor_node, product, stated
 from mesure.quantity import Quantity, Status, inverse, multiply_independent
 
@@ -70,7 +70,9 @@ def _convention(tdp: Node, machines: Node) -> Node:
 
 
 def _node_ratio() -> Node:
-    return factor_node("node_over_tdp", NODE_OVER_TDP, "whole machine / board power of its accelerators")
+    return factor_node(
+        "node_over_tdp", training_factor("node.over_tdp"), "whole machine / board power of its accelerators"
+    )
 
 
 def pue_of(run: TrainingRun) -> tuple[Node, tuple[str, ...]]:
@@ -94,7 +96,7 @@ def board_power(run: TrainingRun) -> tuple[Node, tuple[str, ...]]:
                 action="Give power_w, the rated W of one accelerator.",
             )
         return factor_node("board_power_w", rated, "rated power of one accelerator"), ()
-    node = factor_node("board_power_w", UNKNOWN_POWER, "accelerator unknown", Status.DEFAULT)
+    node = factor_node("board_power_w", training_factor("unknown.board_power_w"), "accelerator unknown", Status.DEFAULT)
     if run.path == "tokens" and node.quantity is not None:  # the spread is that of FLOP per joule: never counted twice
         middle = node.quantity.mid
         node = Node(node.name, node.formula, node.quantity._replace(low=middle, high=middle), node.factors)
@@ -133,7 +135,7 @@ def _achieved_rate(run: TrainingRun) -> tuple[Node, tuple[str, ...]]:
     if run.mfu is not None:
         mfu = stated("mfu", run.mfu, "share of dense 16-bit peak")
     else:
-        mfu = factor_node("mfu", MFU, "share of peak that trains the model", Status.DEFAULT)
+        mfu = factor_node("mfu", training_factor("mfu.share"), "share of peak that trains the model", Status.DEFAULT)
         warnings += ("mfu_unknown",)
     return product("achieved_flop_per_s", "peak x MFU", (peak, mfu), "FLOP/s"), warnings
 
@@ -141,7 +143,9 @@ def _achieved_rate(run: TrainingRun) -> tuple[Node, tuple[str, ...]]:
 def _peak(run: TrainingRun) -> tuple[Node, tuple[str, ...]]:
     if run.accelerator is None:
         power, warnings = board_power(run)
-        efficiency = factor_node("flop_per_j", UNKNOWN_EFFICIENCY, "accelerator unknown", Status.DEFAULT)
+        efficiency = factor_node(
+            "flop_per_j", training_factor("unknown.flop_per_j"), "accelerator unknown", Status.DEFAULT
+        )
         peak = product("peak_flop_per_s", "board power x FLOP per joule at peak", (power, efficiency), "FLOP/s")
         return peak, warnings or ("gpu_unknown",)
     rated = run.accelerator.dense_bf16_tflops
@@ -161,7 +165,11 @@ def _peak(run: TrainingRun) -> tuple[Node, tuple[str, ...]]:
 def _measured(run: TrainingRun, pue: Node, warnings: tuple[str, ...]) -> TrainingEnergy:
     assert run.measured_energy_kwh is not None
     read = stated("measured_energy_wh", run.measured_energy_kwh * 1e3, "Wh", _READ[run.measured_scope], Status.MEASURED)
-    children = [read, factor_node("meter_error", METER, "error of the meter"), stated("repeats", run.repeats, "runs")]
+    children = [
+        read,
+        factor_node("meter_error", training_factor("meter.error"), "error of the meter"),
+        stated("repeats", run.repeats, "runs"),
+    ]
     if run.measured_scope == "accelerator":
         host = current().constant("host", "share")
         children.append(factor_node("host_share", host, "whole machine / its accelerators"))

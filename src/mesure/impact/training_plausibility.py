@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mesure.impact.training_factors import MFU_RANGE, NODE_OVER_TDP, POWER_RANGE, PUE_RANGE
+from mesure.impact.training_factors import plausible, training_factor
 from mesure.impact.training_site import grid_range
 
 if TYPE_CHECKING:
@@ -52,17 +52,19 @@ def _outside(code: str, reason: str, implied: float, bounds: tuple[float, float]
 
 def _stated(run: TrainingRun) -> Iterator[Implausible]:
     if run.pue is not None:
-        yield from _outside("pue", "No data centre states such a PUE", run.pue, PUE_RANGE, "ratio")
+        yield from _outside("pue", "No data centre states such a PUE", run.pue, plausible("pue"), "ratio")
     if run.grid_gco2eq_per_kwh is not None:
         reason = "No grid on Earth has this life-cycle, location-based intensity over a year: is it market-based?"
         yield from _outside("grid_intensity", reason, run.grid_gco2eq_per_kwh, grid_range(), "gCO2e/kWh")
     if run.mfu is not None:
         reason = "No training is known to reach, or to waste, such a share of the peak"
-        yield from _outside("mfu", reason, run.mfu, MFU_RANGE, "share of dense 16-bit peak")
+        yield from _outside("mfu", reason, run.mfu, plausible("mfu"), "share of dense 16-bit peak")
     board = _board_power_w(run)
     if run.power_w is not None and board:
         reason = "The power stated for one accelerator is not within its board power"
-        yield from _outside("power", reason, run.power_w, _times(board, POWER_RANGE), "W per accelerator")
+        yield from _outside(
+            "power", reason, run.power_w, _times(board, plausible("power_over_board")), "W per accelerator"
+        )
     if run.gpu_hours and run.n_gpus is not None and run.hours is not None:
         reason = "accelerators x hours is not the number of GPU-hours"
         bounds = _times(run.gpu_hours, (1.0 - _ROUNDING, 1.0 + _ROUNDING))
@@ -89,7 +91,7 @@ def _products(run: TrainingRun) -> Iterator[Implausible]:
         "Tokens x parameters and GPU-hours imply a share of the peak that no training has: they do not belong together"
     )
     unit = "share of dense 16-bit peak"
-    yield from _outside("implied_mfu", reason, implied, MFU_RANGE, unit)
+    yield from _outside("implied_mfu", reason, implied, plausible("mfu"), unit)
     if run.mfu is not None:
         reason = "Tokens x parameters over GPU-hours is not the MFU stated"
         yield from _outside("mfu_against_gpu_hours", reason, implied, _apart(run.mfu), unit)
@@ -116,7 +118,7 @@ def _energies(run: TrainingRun, energy: TrainingEnergy) -> Iterator[Implausible]
         bounds = _times(tdp_wh * 1e-6, (1.0 / _APART, _APART))
         yield from _outside(f"{name}_energy", reason, wh * 1e-6, bounds, "MWh")
         reason = f"The {name} energy implies a power that one accelerator with its share of the machine cannot draw"
-        power = (board * POWER_RANGE[0], board * NODE_OVER_TDP.high * site)
+        power = (board * plausible("power_over_board")[0], board * training_factor("node.over_tdp").high * site)
         yield from _outside("implied_power", reason, wh / (run.stated_gpu_hours * run.repeats), power, "W per GPU")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mesure.catalogue import current
 from mesure.impact.explain import Node
-from mesure.impact.training_factors import ACCELERATOR_USE, WUE
+from mesure.impact.training_factors import training_factor
 from mesure.impact.training_run import factor_node, product, stated
 from mesure.quantity import Status, add_independent, add_shared, inverse, multiply_independent
 
@@ -70,7 +70,9 @@ def _per_kwh(run: TrainingRun, parameter: str) -> Node:
 
 def _water(run: TrainingRun, energy: TrainingEnergy) -> Node:
     """mL: a litre per kWh is a millilitre per Wh."""
-    wue = factor_node("wue", WUE, "water evaporated on site per kWh of the machines", Status.DEFAULT)
+    wue = factor_node(
+        "wue", training_factor("site.wue"), "water evaporated on site per kWh of the machines", Status.DEFAULT
+    )
     on_site = product("site_water_ml", "energy of the machines x WUE", (_bare(energy.machines), wue), "mL")
     made = product("grid_water_ml", "energy x water of the grid", (_bare(energy.site), _per_kwh(run, "water")), "mL")
     both = (on_site.quantity, made.quantity)
@@ -109,7 +111,7 @@ def _manufacture_per_hour(name: str, per: str) -> Node:
     constant = current().constant
     seats = factor_node("accelerators_per_server", constant("hardware", "accelerators_per_server"), "in one server")
     life = factor_node("lifetime", constant("hardware", "lifetime"), "years a machine is kept")
-    use = factor_node("use", ACCELERATOR_USE, "share of its life that is used")
+    use = factor_node("use", training_factor("accelerator.use"), "share of its life that is used")
     quantities = [node.quantity for node in (seats, life, use)]
     assert all(quantities)
     per_seat = multiply_independent((server.quantity, inverse(quantities[0], "servers")), per)  # type: ignore[arg-type]

@@ -27,7 +27,6 @@ KINDS = {
 STATUSES = {
     "published": mark("published"),
     "estimated": mark("estimated"),
-    "recalled": mark("recalled, to confirm"),
     "assumed": mark("assumed"),
 }
 

@@ -23,7 +23,7 @@ __all__ = ["factor_line", "plain", "tidy"]
 _NOTES = re.compile(
     r"\s*\(keep this file apart\)|[\s,;:]*\bpage not opened\b|[\s,;:]*\b(?:to )?(?:verify|confirm)\b[^,;:()]*"
 )
-_OURS = re.compile(r"Mesure authors, (?:guess|assumption)\b:?\s*")
+_OURS = re.compile(r"Mesure authors, (?:guess|assumption|expert (estimate|knowledge) of [^:,]+)(?::|,|\b)\s*")
 
 
 def tidy(text: str) -> tuple[str, bool]:
@@ -37,7 +37,7 @@ def factor_line(factor: Factor | SensorFactor, reader: Reader) -> Element:
     t = reader.t
     licence, licence_unchecked = tidy(factor.licence)
     unchecked = licence_unchecked or tidy(factor.source)[1]
-    status = FACTOR_STATUSES.get("recalled" if unchecked else factor.status)
+    status = FACTOR_STATUSES.get("unchecked" if unchecked else factor.status)
     if _OURS.match(factor.source):  # its source says so already
         status = None
     return li[
@@ -56,7 +56,8 @@ def _source(factor: Factor | SensorFactor, reader: Reader) -> Node:
     """Titles stay in their language. An assumption of ours links to no paper: none states it."""
     text = tidy(factor.source)[0]
     if ours := _OURS.match(text):
-        return [reader.t.t("assumption of Mesure's authors"), _quoted(text[ours.end() :], reader)]
+        said = reader.t.t("estimate of Mesure's authors") if ours[1] else reader.t.t("assumption of Mesure's authors")
+        return [said, _quoted(text[ours.end() :], reader)]
     if not factor.source_url.startswith(("https://", "http://")):
         return span(lang="en")[text]
     return a(href=factor.source_url, rel="noreferrer", lang="en" if reader.language != "en" else None)[text]
