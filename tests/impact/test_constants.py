@@ -1,4 +1,4 @@
-"""Constants and architectures: nothing without its source; what the fit gives keeps to its prior."""
+"""Constants of the fit: nothing without its source; what the fit gives keeps to its prior."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mesure.catalogue.table import check_rows
 from mesure.errors import CatalogueError
 from mesure.impact.constants import Constants, belief, constant_factors, constants, packaged, residual, rows_seen
 
-TABLES = ("constants", "hardware", "architectures")
+TABLES = ("constants",)
 
 
 def test_every_constant_is_a_factor_with_its_unit_and_source() -> None:

@@ -27,7 +27,7 @@ _ORDERS = {
     "text": (5e-4, 100.0),
     "embedding": (2e-6, 0.3),
     "image": (2e-3, 150.0),
-    "video": (2.0, 1500.0),
+    "video": (1.0, 1500.0),
     "speech to text": (5e-4, 1.0),
     "text to speech": (3e-3, 1.0),
 }

@@ -135,11 +135,23 @@ def test_manufacture_needs_the_machines() -> None:
     assert bare.gwp_gco2eq is None
     assert bare.usage.gwp_gco2eq is not None
     assert "machines_unknown" in bare.warnings
-    assert estimate_training(measured_energy_kwh=10, gpu="tpu-v4").embodied.gwp_gco2eq is None  # no rated power
     implied = estimate_training(measured_energy_kwh=10, gpu="H100", zone="FRA", pue=1)
     assert implied.parts["gpu_hours"].mid == pytest.approx(10e3 / 700 / training_factor("node.over_tdp").value)
     stated = estimate_training(measured_energy_kwh=10, gpu_hours=12, gpu="H100", zone="FRA", pue=1, repeats=2)
     assert stated.parts["gpu_hours"].mid == pytest.approx(24)
+
+
+def test_an_accelerator_without_power_is_unknown_never_zero(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.csv"
+    path.write_text(
+        "table,entity,parameter,value,unit,year,source,source_url,licence,status\n"
+        "accelerators,acme-npu,memory_gb,48,GB,2026,Acme,internal,internal,published\n",
+        encoding="utf-8",
+    )
+    use(current().with_user_file(path))
+    assert estimate_training(measured_energy_kwh=10, gpu="acme-npu").embodied.gwp_gco2eq is None
+    with pytest.raises(InvalidValue, match="no board power"):
+        estimate_training(gpu_hours=1, gpu="acme-npu")
 
 
 def test_manufacture_is_hours_over_the_hours_of_a_life() -> None:
@@ -368,8 +380,7 @@ def test_what_is_reported_never_moves_the_estimate() -> None:
         ({"tokens": 1e9, "params_b": 7, "active_params_b": 70}, "more active parameters"),
         ({"measured_energy_kwh": 1, "measured_scope": "rack"}, "measured_scope"),
         ({"gpu_hours": 1, "gpu": "H100", "basis": "best"}, "basis"),
-        ({"gpu_hours": 1, "gpu": "tpu-v4"}, "no board power"),
-        ({"tokens": 1e9, "params_b": 7, "gpu": "apple-m1", "power_w": 20}, "no dense 16-bit rate"),
+        ({"tokens": 1e9, "params_b": 7, "gpu": "maia-100", "power_w": 20}, "no dense 16-bit rate"),
     ],
 )
 def test_bad_input_has_a_clear_sentence(run: dict[str, Any], says: str) -> None:
