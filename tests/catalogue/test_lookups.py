@@ -65,15 +65,16 @@ def test_a_factor_is_found_by_its_whole_id_only() -> None:
 
 
 def test_a_constant_the_method_needs_is_there_or_says_which_is_not() -> None:
-    for entity, parameters in of_entities("stack").items():
-        for parameter in parameters:
-            factor = current().constant(entity, parameter)
-            assert factor.id.startswith(f"stack.{entity}.{parameter}.")
-            assert factor.low <= factor.value <= factor.high
-    for missing in (("host", "nothing"), ("nothing", "share")):
+    for table in ("stack", "training"):
+        for entity, parameters in of_entities(table).items():
+            for parameter in parameters:
+                factor = current().constant(entity, parameter, table)
+                assert factor.id.startswith(f"{table}.{entity}.{parameter}.")
+                assert factor.low <= factor.value <= factor.high
+    for missing in (("host", "nothing", "stack"), ("nothing", "share", "stack"), ("host", "share", "training")):
         with pytest.raises(CatalogueError) as lacking:
             current().constant(*missing)
-        assert lacking.value.value == ".".join(missing)
+        assert lacking.value.value == ".".join((missing[2], *missing[:2]))
 
 
 # Dates
