@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 import click
 
-from mesure.apps.cli.group import Command, CommandGroup, spoken_options
+from mesure.apps.cli.group import Command, CommandGroup
+from mesure.apps.cli.options import config_option, data_option, day, spoken_options
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -16,31 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-class _Catalogue(CommandGroup):
-    """The commands of the catalogue."""
-
-    commands_shown: ClassVar[dict[str, str]] = {
-        "check": mark("Read and check every row, or those of a file of your own."),
-        "show": mark("Show what is known of a model, zone, region, accelerator, processor, provider or factor."),
-        "diff": mark("Compare two editions, or a file of your own with the edition it changes."),
-        "add": mark("Check a file of your own factors and put it in the data folder."),
-    }
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return click.Group.get_command(self, ctx, cmd_name)
-
-
-@click.group(cls=_Catalogue, name="catalogue", help=mark("Read, check, compare and extend the facts behind figures."))
+@click.group(cls=CommandGroup, name="catalogue", help=mark("Read, check, compare and extend the facts behind figures."))
 @spoken_options
 def command() -> None:
     pass
 
 
-_DATA = click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
-_CONFIG = click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
-
-
-@command.command("check", cls=Command, help=_Catalogue.commands_shown["check"])
+@command.command("check", cls=Command, help=mark("Read and check every row, or those of a file of your own."))
 @click.argument("file", required=False)
 @spoken_options
 @click.pass_obj
@@ -60,7 +43,11 @@ def check(voice: Voice, /, file: str | None) -> None:
     )
 
 
-@command.command("show", cls=Command, help=_Catalogue.commands_shown["show"])
+@command.command(
+    "show",
+    cls=Command,
+    help=mark("Show what is known of a model, zone, region, accelerator, processor, provider or factor."),
+)
 @click.argument("name")
 @click.option("--provider", metavar="NAME", help=mark("Provider that gives the name, or holds the region."))
 @click.option("--at", metavar="DAY", help=mark("Day of the facts, as 2026-11-22; the latest when left out."))
@@ -69,24 +56,15 @@ def check(voice: Voice, /, file: str | None) -> None:
 def show(voice: Voice, /, name: str, provider: str | None, at: str | None) -> None:
     from mesure.apps.cli.catalogue_entry import entry_of, show_entry
 
-    entry = entry_of(name, provider, _day(at))
+    entry = entry_of(name, provider, day(at) if at else None)
     voice.emit(entry.to_json())
     if not voice.json:
         show_entry(voice, entry)
 
 
-def _day(text: str | None) -> Any:
-    from datetime import date
-
-    from mesure.errors import InvalidValue
-
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise InvalidValue("This is not a date", value=text, action="Write it as 2026-11-22.", code="usage") from None
-
-
-@command.command("diff", cls=Command, help=_Catalogue.commands_shown["diff"])
+@command.command(
+    "diff", cls=Command, help=mark("Compare two editions, or a file of your own with the edition it changes.")
+)
 @click.argument("old")
 @click.argument("new")
 @click.option("--limit", default=40, show_default=True, metavar="N", help=mark("Most lines of each kind shown."))
@@ -102,10 +80,10 @@ def diff(voice: Voice, /, old: str, new: str, limit: int) -> None:
         show_differences(voice, before.version, after.version, differences, limit)
 
 
-@command.command("add", cls=Command, help=_Catalogue.commands_shown["add"])
+@command.command("add", cls=Command, help=mark("Check a file of your own factors and put it in the data folder."))
 @click.argument("file")
-@_CONFIG
-@_DATA
+@config_option
+@data_option
 @click.option("--replace", is_flag=True, help=mark("Replace the file that is there."))
 @spoken_options
 @click.pass_obj

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.group import Command
+from mesure.apps.cli.options import data_option, host_option, port_option, spoken_options
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ __all__ = ["command"]
 )
 @click.option("--upstream", metavar="URL", help=mark("Use this provider in place of the local model."))
 @click.option("--model", metavar="NAME", help=mark("Model to ask, with --upstream."))
-@click.option("--host", metavar="ADDRESS", help=mark("Address to listen on."))
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help=mark("Port of the gateway and the pages."))
-@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
+@host_option
+@port_option
+@data_option
 @click.option(
     "--pace", "pace_s", type=click.FloatRange(min=0), metavar="S", help=mark("Seconds from one call to the next.")
 )

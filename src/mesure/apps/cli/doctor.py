@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.group import Command
+from mesure.apps.cli.options import config_option, data_option, port_option, spoken_options
 from mesure.apps.cli.voice import FAILED, Voice
 from mesure.i18n import mark
 
@@ -24,9 +25,9 @@ _LEVELS = {"ok": mark("ok"), "warning": mark("warning"), "problem": mark("proble
     name="doctor",
     help=mark("Check that everything Mesure needs is there. Exit code 1 when there is a problem."),
 )
-@click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
-@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help=mark("Port of the gateway and the pages."))
+@config_option
+@data_option
+@port_option
 @spoken_options
 @click.pass_context
 def command(ctx: click.Context, /, config: str | None, data: str | None, port: int | None) -> None:

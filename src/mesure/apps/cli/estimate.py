@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.group import Command
+from mesure.apps.cli.options import spoken_options
 from mesure.apps.cli.usage import estimated, usage_options
 from mesure.i18n import mark
 

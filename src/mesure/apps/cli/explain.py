@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mesure.apps.cli.estimate import heading, show_notes
-from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.group import Command
+from mesure.apps.cli.options import config_option, data_option, spoken_options
 from mesure.apps.cli.usage import estimated, usage_options
 from mesure.errors import InvalidValue, UnknownName
 from mesure.i18n import mark
@@ -27,8 +28,8 @@ __all__ = ["command"]
 )
 @click.argument("model", required=False)
 @click.option("--event", metavar="ID", help=mark("An event of the ledger, in place of MODEL."))
-@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
-@click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
+@data_option
+@config_option
 @usage_options
 @spoken_options
 @click.pass_obj

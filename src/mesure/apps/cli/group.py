@@ -6,19 +6,20 @@ import os
 import re
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from mesure.apps.cli.options import spoken_options
 from mesure.apps.cli.voice import FAILED, USAGE, Voice, language_of
 from mesure.errors import ConfigError, InvalidValue, MesureError, UnknownName, nearest_names
 from mesure.i18n import mark
 from mesure.version import METHOD_VERSION, __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-__all__ = ["COMMANDS", "Command", "CommandGroup", "main", "spoken_options"]
+__all__ = ["COMMANDS", "Command", "CommandGroup", "main"]
 
 #: name -> (module, what it does): `mesure --help` loads none of them.
 COMMANDS = {
@@ -82,28 +83,22 @@ class Command(_Spoken):
 
 
 class CommandGroup(_Spoken, click.Group):
-    """All commands; each is imported when it is named."""
+    """Commands in the order in which they were written, with what each does."""
 
-    #: name -> what it does
-    commands_shown: ClassVar[dict[str, str]] = {name: about for name, (_, about) in COMMANDS.items()}
+    def about(self) -> dict[str, str]:
+        return {name: command.help or "" for name, command in self.commands.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self.commands_shown)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        found: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        return found
+        return list(self.about())
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands_shown and not args[0].startswith("-"):
+        if args and args[0] not in self.about() and not args[0].startswith("-"):
             raise UnknownName(
                 "There is no such command",
                 value=args[0],
-                nearest=nearest_names(args[0], self.commands_shown),
+                nearest=nearest_names(args[0], self.about()),
                 action="See mesure --help.",
                 code="usage",
             )
@@ -113,7 +108,20 @@ class CommandGroup(_Spoken, click.Group):
         super().format_options(ctx, formatter)
         voice = _voice(ctx)
         with formatter.section(voice.t("Commands")):
-            formatter.write_dl([(name, voice.t(about)) for name, about in self.commands_shown.items()])
+            formatter.write_dl([(name, voice.t(about)) for name, about in self.about().items()])
+
+
+class _Mesure(CommandGroup):
+    """All commands; each is imported when it is named."""
+
+    def about(self) -> dict[str, str]:
+        return {name: about for name, (_, about) in COMMANDS.items()}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return found
 
     def main(  # type: ignore[override]
         self,
@@ -189,20 +197,8 @@ def _bad_value(error: click.BadParameter, parameter: click.Parameter) -> MesureE
     )
 
 
-def spoken_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """--json and --lang, which every command takes; both are read before the command runs."""
-    for decorate in (
-        click.option(
-            "--lang", type=click.Choice(["fr", "en"]), expose_value=False, help=mark("Language of the messages.")
-        ),
-        click.option("--json", is_flag=True, expose_value=False, help=mark("Write the result as JSON.")),
-    ):
-        function = decorate(function)
-    return function
-
-
 @click.group(
-    cls=CommandGroup,
+    cls=_Mesure,
     invoke_without_command=True,
     help=mark("What your organisation's use of AI consumes, call by call, with intervals and sources."),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},

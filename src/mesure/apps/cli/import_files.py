@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.group import Command
+from mesure.apps.cli.options import config_option, data_option, spoken_options
 from mesure.apps.cli.voice import FAILED, Voice, printable
 from mesure.errors import ImportRefused
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mesure.config import Settings
@@ -65,8 +64,8 @@ class _Pairs(click.ParamType[tuple[str, str]]):
     ),
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
-@click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
+@data_option
+@config_option
 @click.option(
     "--map", "mapping", type=_Pairs(), multiple=True, metavar="FIELD=COLUMN", help=mark("Column that holds a field.")
 )
@@ -150,7 +149,7 @@ def _reviewed(
     )
     known = known_imports(ledger)
     contents = {found.content for found in known} | {job.review.sha256 for job in before}
-    with _bar(voice, voice.t("Checking {name}", name=file.path.name), file.size) as progress:
+    with voice.progress(voice.t("Checking {name}", name=file.path.name), file.size) as progress:
         found = review(file, plan, known=contents, progress=progress)
     if not found.rows:
         raise ImportRefused("The file has no row below its header", value=path, action="Export it again, with rows.")
@@ -202,7 +201,7 @@ def _imported(voice: Voice, job: _Job, ledger: Ledger, batch: int) -> _Result:
     settings = job.plan.settings(job.file)
     # Once more: another file of this run, or another program, may have brought rows since the review
     _replaced(str(job.file.path), job.review, settings, known_imports(ledger), replace=False)
-    with _bar(voice, voice.t("Importing {name}", name=job.file.path.name), job.file.size) as progress:
+    with voice.progress(voice.t("Importing {name}", name=job.file.path.name), job.file.size) as progress:
         events = read_events(job.file, job.plan, job.review, progress=progress)
         for part in job.review.parts:
             rows = islice(events, part.accepted - start)
@@ -222,18 +221,6 @@ def _told(voice: Voice, name: str, result: _Result) -> str:
     if result.removed:
         said.insert(0, n("{count} row taken out", "{count} rows taken out", result.removed))
     return voice.t("{name}: {said}.", name=name, said=", ".join(said))
-
-
-@contextmanager
-def _bar(voice: Voice, label: str, size: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar over bytes, on a terminal only."""
-    hidden = voice.json or not sys.stderr.isatty()
-    with click.progressbar(length=size, label=label, file=sys.stderr, hidden=hidden) as bar:
-
-        def reached(position: int) -> None:
-            bar.update(position - bar.pos)
-
-        yield reached
 
 
 def _report(voice: Voice, jobs: list[_Job], *, preview: bool) -> None:

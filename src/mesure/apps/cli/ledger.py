@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mesure.apps.cli.group import Command, CommandGroup, spoken_options
+from mesure.apps.cli.group import Command, CommandGroup
+from mesure.apps.cli.options import config_option, data_option, spoken_options
 from mesure.errors import UnknownName
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from mesure.apps.cli.voice import Voice
     from mesure.impact.methods import Traffic
-    from mesure.ledger import Basis, Ledger
+    from mesure.ledger import Basis
 
 __all__ = ["command"]
 
 
-class _Ledger(CommandGroup):
-    """The commands of the ledger."""
-
-    commands_shown: ClassVar[dict[str, str]] = {
-        "recompute": mark(
-            "Recompute past traffic under another method or edition of the catalogue; nothing is written. With --diff, "
-            "the change is explained by cause, and the causes sum to it."
-        ),
-        "compare": mark("Show past traffic under several methods, how far apart they are, and why."),
-    }
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return click.Group.get_command(self, ctx, cmd_name)
-
-
-@click.group(cls=_Ledger, name="ledger", help=mark("Read past traffic under other methods and catalogues."))
+@click.group(cls=CommandGroup, name="ledger", help=mark("Read past traffic under other methods and catalogues."))
 @spoken_options
 def command() -> None:
     pass
 
 
-_DATA = click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
-_CONFIG = click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
-
-
-@command.command("recompute", cls=Command, help=_Ledger.commands_shown["recompute"])
+@command.command(
+    "recompute",
+    cls=Command,
+    help=mark(
+        "Recompute past traffic under another method or edition of the catalogue; nothing is written. With --diff, "
+        "the change is explained by cause, and the causes sum to it."
+    ),
+)
 @click.option("--method", default="mesure", show_default=True, metavar="NAME", help=mark("Method to compute with."))
 @click.option(
     "--catalogue",
@@ -72,8 +57,8 @@ _CONFIG = click.option("--config", metavar="FILE", help=mark("Configuration file
     metavar="EDITION",
     help=mark("Edition the change is counted from."),
 )
-@_CONFIG
-@_DATA
+@config_option
+@data_option
 @spoken_options
 @click.pass_obj
 def recompute(voice: Voice, /, **options: Any) -> None:
@@ -92,10 +77,14 @@ def recompute(voice: Voice, /, **options: Any) -> None:
     return show_change(voice, change)
 
 
-@command.command("compare", cls=Command, help=_Ledger.commands_shown["compare"])
+@command.command(
+    "compare",
+    cls=Command,
+    help=mark("Show past traffic under several methods, how far apart they are, and why."),
+)
 @click.option("--method", "methods", multiple=True, metavar="NAME", help=mark("Method to show; all when left out."))
-@_CONFIG
-@_DATA
+@config_option
+@data_option
 @spoken_options
 @click.pass_obj
 def compare(voice: Voice, /, methods: tuple[str, ...], **options: Any) -> None:
@@ -131,18 +120,5 @@ def _traffic(voice: Voice, options: dict[str, Any]) -> Traffic:
             action="Check --data; a call or an import makes it",
         )
     ledger = Ledger(folder, settings.ledger, settings.deployments)
-    with _bar(voice, ledger) as progress:
+    with voice.progress(voice.t("Reading the ledger"), ledger.count()) as progress:
         return traffic_in(ledger, settings.deployments, progress=progress)
-
-
-@contextmanager
-def _bar(voice: Voice, ledger: Ledger) -> Iterator[Callable[[int], None]]:
-    """A progress bar over rows, on a terminal only."""
-    hidden = voice.json or not sys.stderr.isatty()
-    label = voice.t("Reading the ledger")
-    with click.progressbar(length=ledger.count(), label=label, file=sys.stderr, hidden=hidden) as bar:
-
-        def reached(rows: int) -> None:
-            bar.update(rows - bar.pos)
-
-        yield reached

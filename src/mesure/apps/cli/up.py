@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mesure.apps.cli.group import Command, spoken_options
+from mesure.apps.cli.group import Command
+from mesure.apps.cli.options import config_option, data_option, host_option, port_option, spoken_options
 from mesure.apps.cli.voice import Voice
 from mesure.i18n import mark
 
@@ -17,11 +18,11 @@ __all__ = ["command"]
 
 
 @click.command(cls=Command, name="up", help=mark("Start the gateway and the pages, until Ctrl-C."))
-@click.option("--config", metavar="FILE", help=mark("Configuration file; mesure.toml here when left out."))
+@config_option
 @click.option("--upstream", metavar="URL", help=mark("Forward /v1/ to this provider, without a configuration file."))
-@click.option("--host", metavar="ADDRESS", help=mark("Address to listen on."))
-@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help=mark("Port of the gateway and the pages."))
-@click.option("--data", metavar="DIR", help=mark("Folder of the ledger."))
+@host_option
+@port_option
+@data_option
 @spoken_options
 @click.pass_obj
 def command(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mesure.apps.cli.options import day
 from mesure.errors import InvalidValue, UnknownName
 from mesure.i18n import mark
 
@@ -71,7 +71,7 @@ def estimated(model: str, options: dict[str, Any]) -> Impacts:
     given = {name: value for name, value in options.items() if value is not None}
     stated = {name: given.pop(name) for name in _DEPLOYMENT if name in given}
     if "at" in given:
-        given["at"] = _date(given["at"])
+        given["at"] = day(given["at"])
     if "zone" in given:
         given["zone"] = zone_named(given["zone"])
     if "gpu" in stated:
@@ -98,11 +98,3 @@ def _check_accelerator(name: str) -> None:
     except UnknownName as error:
         listed = ", ".join(current().accelerators())
         raise UnknownName(error.what, value=name, nearest=error.nearest, action=f"Use one of: {listed}.") from None
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        action = "Write it as 2026-11-22."
-        raise InvalidValue("This is not a date", value=text, action=action, code="usage") from None

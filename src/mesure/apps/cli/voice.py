@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ import click
 from mesure.apps.sentences import in_language
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mesure.errors import MesureError
     from mesure.i18n import Translator
@@ -85,6 +87,13 @@ class Voice:
         """A line beside the result."""
         if not self.json:
             click.echo(text, err=True)
+
+    @contextmanager
+    def progress(self, label: str, length: int) -> Iterator[Callable[[int], None]]:
+        """A progress bar, on a terminal only; what it gives is told the position reached, of `length`."""
+        hidden = self.json or not sys.stderr.isatty()
+        with click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden) as bar:
+            yield lambda position: bar.update(position - bar.pos)
 
     def emit(self, data: Any, *, indent: int | None = 2) -> None:
         """The result for a program, in JSON mode only; one line a step with `indent=None`."""
