@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mesure import errors
-from mesure.apps.sentences import foreseen, in_language
+from mesure.apps.sentences import _PLAIN, _WITH_VALUES, foreseen, in_language, told
 from mesure.i18n import catalog
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "mesure"
@@ -73,3 +74,49 @@ def test_in_french(english: str, french: str) -> None:
 def test_values_that_are_names_are_not_translated() -> None:
     assert "« test »" not in in_language("providers.test has no base_url", catalog("fr"))
     assert "providers.test" in in_language("providers.test has no base_url", catalog("fr"))
+
+
+_WORDS = {"kind": "a number", "mark": "comma", "done": "read", "reason": "gone"}
+
+
+@pytest.mark.parametrize("pattern", _WITH_VALUES)
+def test_a_sentence_is_found_again_by_its_own_pattern(pattern: str) -> None:
+    """A more general one must not take it: "{name} must be {kind}" fits many."""
+    t = catalog("fr")
+    names = re.findall(r"{(\w+)}", pattern)
+    values = {name: _WORDS.get(name, f"x{i}") for i, name in enumerate(names)}
+    shown = {name: t.t(value) if name in _WORDS else value for name, value in values.items()}
+    english = pattern.format(**values)
+    for end in ("", "."):
+        assert in_language(english + end, t) == t.t(pattern, **shown)
+        assert in_language(english + end, catalog("en")) == english + end
+    assert foreseen(english)
+    assert in_language(english, t) != english
+
+
+@pytest.mark.parametrize("text", _PLAIN)
+def test_a_plain_sentence_has_its_french(text: str) -> None:
+    t = catalog("fr")
+    assert in_language(text + ".", t) == t.t(text)
+    assert foreseen(text)
+    assert foreseen(text + ".")
+
+
+@pytest.mark.parametrize("value", ["a b", "line\nline", "{x}", "«»", "100 %", "é"])
+def test_values_pass_through_whole(value: str) -> None:
+    assert value in in_language(f"providers.{value} has no base_url", catalog("fr"))
+
+
+def test_what_nobody_foresaw_is_not_foreseen() -> None:
+    assert not foreseen("Something nobody foresaw")
+    assert not foreseen("")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_an_error_told_in_one_line_has_its_parts_in_order(language: str) -> None:
+    error = errors.UnknownName("There is no such method", value="m", nearest=("a", "b"), action="Use one of: a, b")
+    t = catalog(language).t
+    parts = [in_language("There is no such method", catalog(language)), f"{t('Value:')} m", f"{t('Nearest:')} a, b"]
+    assert told(error, catalog(language)).startswith(". ".join(parts) + ". ")
+    bare = errors.MesureError("The row has no time.", action="Correct it.")
+    assert told(bare, catalog("en")) == "The row has no time. Correct it."

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvicorn
 from openai import OpenAI
 from provider_double import GOOD_KEY, ProviderDouble
+from starlette.testclient import TestClient
 
-from mesure.apps.server import bind, is_loopback
+from mesure.apps.server import _House, _Server, bind, is_loopback, serve
 from mesure.catalogue import current
-from mesure.errors import ConfigError
+from mesure.config import ServerSettings, Settings
+from mesure.errors import ConfigError, LedgerError
+from mesure.ledger import Committer, Ledger
+from mesure.record import UsageEvent, new_id
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -97,13 +105,17 @@ def ask(server: Server, **headers: str) -> str:
     return answer.id
 
 
+def counted(server: Server) -> float:
+    lines = server.get("/metrics").splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("mesure_calls_"))
+
+
 def test_a_call_is_booked_shown_explained_and_kept(provider: ProviderDouble, tmp_path: Path) -> None:
     data = tmp_path / "data"
     with served(provider, data) as server:
         ask(server, **{"x-mesure-team": "livraison", "x-mesure-use-case": "suivi"})
         eventually(lambda: server.json("/api/overview")["month"]["calls"] == 1)
-        metrics = server.get("/metrics")
-        assert sum(float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("mesure_calls_")) == 1
+        eventually(lambda: counted(server) == 1)  # counted once it is priced, a moment after it shows
         page = server.get("/en/")
         assert "livraison" in page
         assert "suivi" in page
@@ -206,3 +218,156 @@ def test_a_foreign_host_name_is_refused(provider: ProviderDouble, tmp_path: Path
             urllib.request.urlopen(request, timeout=20)
         assert refused.value.code == 403
         refused.value.close()
+
+
+# The same server in this process: how it opens, fails and stops
+
+
+def chosen(folder: Path, **server: Any) -> Settings:
+    return Settings(server=ServerSettings(data=str(folder), **{"port": 0} | server))
+
+
+def stop_when_ready(seen: list[str], *signals: signal.Signals) -> Any:
+    """Note the address, look at it from a thread, then tell this process to stop."""
+
+    def ready(url: str) -> None:
+        seen.append(url)
+
+        def act() -> None:
+            with urllib.request.urlopen(url + "healthz", timeout=20) as answer:
+                seen.append(str(answer.status))
+            for number in signals:
+                os.kill(os.getpid(), number)
+
+        threading.Thread(target=act).start()
+
+    return ready
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1")])
+def test_it_says_where_it_is_and_stops_when_told(tmp_path: Path, host: str, shown: str, number: signal.Signals) -> None:
+    seen: list[str] = []
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    serve(chosen(tmp_path / "d", host=host), on_ready=stop_when_ready(seen, number))
+    address, status = seen
+    assert address.startswith(f"http://{shown}:")
+    assert address.endswith("/")
+    assert status == "200"
+    assert {one: signal.getsignal(one) for one in before} == before
+    port = int(address.rsplit(":", 1)[1].rstrip("/"))
+    bind("127.0.0.1", port).close()  # the address is free again
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_an_ipv6_address_is_written_as_a_browser_takes_it(tmp_path: Path) -> None:
+    seen: list[str] = []
+    serve(chosen(tmp_path / "d", host="::1"), on_ready=stop_when_ready(seen, signal.SIGTERM))
+    assert seen[0].startswith("http://[::1]:")
+
+
+def test_a_folder_that_another_holds_frees_the_address(tmp_path: Path) -> None:
+    port = free_port()
+    committer = Committer(Ledger(tmp_path / "d"), tmp_path / "d" / "spool")
+    committer.start()
+    try:
+        with pytest.raises(LedgerError) as refused:
+            serve(chosen(tmp_path / "d", port=port))
+        assert refused.value.code == "committer_running"
+        bind("127.0.0.1", port).close()
+    finally:
+        committer.stop()
+
+
+def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "d").write_text("a file in its place")
+    with pytest.raises(LedgerError) as refused:
+        serve(chosen(tmp_path / "d"))
+    assert refused.value.action
+    assert str(tmp_path / "d") in str(refused.value.value)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[_House]:
+    built = _House(chosen(tmp_path / "d"), {}, ())
+    built.open()
+    yield built
+    built.close()
+
+
+def test_it_is_ready_while_everything_is_written(house: _House) -> None:
+    eventually(lambda: house.committer.state.running)
+    assert house.health()["ok"]
+    assert json.loads(json.dumps(house.health())) == house.health()
+    client = TestClient(house, base_url="http://127.0.0.1")  # type: ignore[arg-type]
+    assert (client.get("/readyz").status_code, client.get("/healthz").json()["spool_failed"]) == (200, 0)
+
+
+@pytest.mark.parametrize("what", ["spool", "committer"])
+def test_what_cannot_be_written_makes_it_not_ready_but_alive(house: _House, what: str) -> None:
+    if what == "spool":
+        house.spool.failed = 1
+    else:
+        house.committer._errors["ledger"] = "The disk is full"
+    client = TestClient(house, base_url="http://127.0.0.1")  # type: ignore[arg-type]
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["ok"]) == (503, False)
+    assert client.get("/healthz").status_code == 200
+    house.spool.failed = 0
+    house.committer._errors.clear()
+    assert client.get("/readyz").status_code == 200
+
+
+def test_closing_brings_the_spool_to_the_table(tmp_path: Path) -> None:
+    house = _House(chosen(tmp_path / "d"), {}, ())
+    house.open()
+    for number in range(7):
+        house.spool.record(UsageEvent(id=new_id(), started_at=datetime.now(UTC), input_tokens=number))
+    house.close()
+    assert Ledger(tmp_path / "d").count() == 7
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v1/models", "no_provider"),
+        ("/providers/none/models", "unknown_provider"),
+        ("/v1", None),
+        ("/v2/models", None),
+    ],
+)
+def test_paths_of_calls_go_to_the_gateway_and_others_to_the_pages(house: _House, path: str, code: str | None) -> None:
+    with TestClient(house, base_url="http://127.0.0.1") as client:  # type: ignore[arg-type]
+        answer = client.get(path)
+    told = answer.json().get("error", {}).get("code") if "json" in answer.headers["content-type"] else None
+    assert (told is None) is (code is None)
+    if code is None:
+        assert answer.status_code == 404
+        assert "content-security-policy" in answer.headers
+
+
+def test_a_second_interrupt_does_not_wait_for_calls_in_flight() -> None:
+    closed: list[bool] = []
+    server = _Server(uvicorn.Config(lambda: None), lambda: closed.append(True))
+    server.handle_exit(signal.SIGINT, None)
+    assert (server.should_exit, server.force_exit, closed) == (True, False, [True])
+    server.handle_exit(signal.SIGTERM, None)
+    assert not server.force_exit
+    server.handle_exit(signal.SIGINT, None)
+    assert server.force_exit
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])
+def test_an_address_that_cannot_be_listened_on_says_why(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    """A port below 1024, a machine without IPv6: never a trace of our own lines."""
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(socket, "socket", refused)
+    with pytest.raises(ConfigError) as said:
+        bind("::1", 80)
+    assert said.value.code == "bind_failed"
+    assert os.strerror(error) in said.value.what
+    assert said.value.value == "::1:80"
+    assert "host" in said.value.action

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as how
+from hypothesis import strategies as st
 
+from mesure.apps.sentences import told
 from mesure.config import Settings, load_settings
 from mesure.errors import ConfigError
+from mesure.i18n import catalog
 
 
 @pytest.fixture(autouse=True)
@@ -209,3 +214,113 @@ def test_a_key_is_never_printed() -> None:
     assert "12345678" not in str(refusal('[providers]\na = "12345678"\n'))
     assert "sk-secret" not in repr(load(PROVIDER + 'api_key = "sk-secret"\n'))
     assert load(PROVIDER + 'api_key = "sk-secret"\n').providers["a"].api_key == "sk-secret"
+
+
+# Files and addresses as people write them
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_file_may_begin_with_the_mark_of_an_editor(mark: bytes) -> None:
+    Path("mesure.toml").write_bytes(mark + "[organisation]\nname = 'Exemple é'\n".encode())
+    assert load_settings(environ={}).organisation.name == "Exemple é"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://", "https://", "http:///v1", "http://:8000/v1", "http://host:port/v1", "http://host:70000", "http://host:0",
+     "http://[::1/v1", "ftp://host/v1", "host/v1", "HTTP//host", " http://host", "//host/v1", ""],
+)  # fmt: skip
+def test_an_address_that_leads_nowhere_is_refused_at_the_start(address: str) -> None:
+    error = refusal(f'[providers.a]\nbase_url = "{address}"\n')
+    assert error.what == "providers.a.base_url must be an http or https address"
+    assert error.value == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://host", "https://host/v1", "http://127.0.0.1:8000/v1", "http://[::1]:80", "https://h:65535/a/b?c=d"],
+)
+def test_an_address_is_kept_as_written(address: str) -> None:
+    assert load(f'[providers.a]\nbase_url = "{address}"\n').providers["a"].base_url == address
+
+
+# Precedence, for any setting and any set of places that give it
+
+
+def _settable() -> list[tuple[str, str, tuple[str, ...]]]:
+    """(section, setting, three values as text that it takes)"""
+    found = []
+    for section, name, kind in _scalars():
+        found.append((section, name, ("3", "5", "7") if kind is int else ("3.5", "5.5", "7.5")))
+    return [*found, ("server", "data", ("a", "b", "c")), ("organisation", "name", ("x", "y", "é"))]
+
+
+@how(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(_settable()), st.sets(st.sampled_from(["file", "environment", "flag"])))
+def test_the_nearest_word_wins(setting: tuple[str, str, tuple[str, ...]], given_by: set[str]) -> None:
+    section, name, values = setting
+    written = dict(zip(("file", "environment", "flag"), values, strict=True))
+    number = values[0].replace(".", "").isdecimal()
+    line = f"{name} = {written['file']}" if number else f'{name} = "{written["file"]}"'
+    Path("mesure.toml").write_text(f"[{section}]\n{line}\n" if "file" in given_by else "", encoding="utf-8")
+    environ = {f"MESURE_{section}_{name}".upper(): written["environment"]} if "environment" in given_by else {}
+    flags = {f"{section}.{name}": written["flag"]} if "flag" in given_by else {}
+    found = getattr(getattr(load_settings(flags=flags, environ=environ), section), name)
+    strongest = next((place for place in ("flag", "environment", "file") if place in given_by), None)
+    default = getattr(getattr(Settings(), section), name)
+    assert found == (default if strongest is None else type(default)(written[strongest]))
+    others = load_settings(flags=flags, environ=environ)
+    assert replace(others, **{section: getattr(Settings(), section)}) == Settings()  # and nothing else moved
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MESURE_PROVIDERS_A_BASE_URL", "MESURE_VERSION", "MESURE_PORT", "SERVER_PORT", "mesure_server_port", "MESURE_"],
+)
+def test_other_variables_are_left_alone(name: str) -> None:
+    assert load(environ={name: "x"}) == Settings()
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("1", True), ("False", False), ("0", False)])
+def test_yes_and_no_from_a_flag(text: str, value: bool) -> None:
+    settings = load(PROVIDER, providers__a__live=text)
+    assert settings.providers["a"].live is value
+
+
+@pytest.mark.parametrize("text", ["yes", "", "2", "on"])
+def test_what_is_neither_is_refused(text: str) -> None:
+    assert "providers.a.live must be true or false" in refusal(PROVIDER, providers__a__live=text).what
+
+
+# What is refused is told in both languages
+
+_REFUSED = (
+    "[server]\nport = true\n",
+    "[server]\nport = 70000\n",
+    "[server]\nallowed_hosts = 3\n",
+    "[ledger]\ncommit_seconds = nan\n",
+    '[organisation]\nlanguage = "de"\n',
+    '[gateway]\nenvironment = "prod"\n',
+    '[organisation]\ntimezone = "Europe"\n',
+    "server = 3\n",
+    "providers = 3\n",
+    '[providers.a]\nbase_url = "a/v1"\n',
+    PROVIDER + 'deployment = "rack"\n',
+    PROVIDER + "default = 1\n",
+    PROVIDER + 'default = true\n[providers.b]\nbase_url = "http://b"\ndefault = true\n',
+    '[providers."a/b"]\nbase_url = "http://a"\n',
+    "[server]\nprot = 1\n",
+    "version = 2\n",
+)
+
+
+@pytest.mark.parametrize("text", _REFUSED)
+def test_a_refusal_is_whole_in_french(text: str) -> None:
+    error = refusal(text)
+    french, english = told(error, catalog("fr")), told(error, catalog("en"))
+    assert error.what.rstrip(".") in english
+    assert error.action.rstrip(".") in english
+    left = {"must", "be", "its", "the", "and", "not", "Correct", "Write", "Use", "with", "value"}
+    kept = {word.strip(".,:") for word in f"{error.value} {text}".split()}
+    assert not {word.strip(".,:") for word in french.split()} & (left - kept), french
+    assert error.value is None or str(error.value) in french

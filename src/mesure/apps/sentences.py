@@ -19,6 +19,7 @@ _WITH_VALUES = (
     mark("[{name}] must be a table"),
     mark("Write its settings under [{name}]"),
     mark("Write [{name}.<name>]"),
+    mark("{name} must be one of: {names}"),
     mark("{name} must be {kind}"),
     mark("{name} must be a finite number, at least {least}"),
     mark("{name} must be a finite number, zero or more"),

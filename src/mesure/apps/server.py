@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
+import os
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,13 +51,24 @@ def serve(
     Raises `ConfigError` when the address is taken, or open to others without accounts, and `LedgerError` when the
     data folder cannot be used.
     """
-    listener = bind(settings.server.host, settings.server.port)
+    with bind(settings.server.host, settings.server.port) as listener:
+        house = _House(settings, meters or {}, notices)
+        if on_ready is not None:
+            house.on_ready = partial(on_ready, _address(listener))
+        try:
+            house.open()
+            _Server(_config(house), house.close_streams).run(sockets=[listener])
+        finally:
+            house.close()
+
+
+def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    house = _House(settings, meters or {}, notices)
-    if on_ready is not None:
-        shown = f"[{host}]" if ":" in host else host
-        house.on_ready = lambda: on_ready(f"http://{shown}:{port}/")
-    config = uvicorn.Config(
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _config(house: _House) -> uvicorn.Config:
+    return uvicorn.Config(
         house,
         loop="uvloop",
         http="httptools",
@@ -68,12 +81,6 @@ def serve(
         date_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    with listener:
-        house.open()
-        try:
-            _Server(config, house.close_streams).run(sockets=[listener])
-        finally:
-            house.close()
 
 
 class _Server(uvicorn.Server):
@@ -109,13 +116,9 @@ def bind(host: str, port: int) -> socket.socket:
             code="bind_refused",
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen(1024)
+        return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        listener.close()
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(
                 "The port is already in use",
@@ -124,12 +127,11 @@ def bind(host: str, port: int) -> socket.socket:
                 code="port_taken",
             ) from None
         raise ConfigError(
-            f"The address cannot be listened on: {error.strerror}",
+            f"The address cannot be listened on: {os.strerror(error.errno or 0)}",
             value=f"{host}:{port}",
             action="Choose another host or port",
             code="bind_failed",
         ) from None
-    return listener
 
 
 class _House:

@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mesure.config.settings import CONFIG_VERSION, Settings
@@ -51,7 +52,7 @@ def _read_file(path: str | Path | None) -> dict[str, Any]:
     if path is None and not file.exists():
         return {}
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors begin with a mark
     except FileNotFoundError:
         raise ConfigError(
             "The configuration file does not exist", value=str(file), action="Check the path given."
@@ -120,8 +121,8 @@ def _convert(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> 
         kind = _NAMES.get(hint, "a list of texts")
         raise ConfigError(f"{where} must be {kind}", value=shown, action="Correct its value.")
     if metadata.get("choices") and converted not in metadata["choices"]:
-        allowed = " or ".join(metadata["choices"])
-        raise ConfigError(f"{where} must be {allowed}", value=shown, action="Correct its value.")
+        allowed = ", ".join(metadata["choices"])
+        raise ConfigError(f"{where} must be one of: {allowed}", value=shown, action="Correct its value.")
     if isinstance(converted, int | float) and not metadata.get("least", 0.0) <= converted < math.inf:
         least = f"{metadata['least']:g}"
         raise ConfigError(
@@ -181,6 +182,14 @@ def _validate(settings: Settings) -> None:
     _validate_providers(settings)
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return url.startswith(("http://", "https://")) and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _validate_providers(settings: Settings) -> None:
     for name, provider in settings.providers.items():
         if not _PATH_NAME.fullmatch(name):
@@ -189,7 +198,7 @@ def _validate_providers(settings: Settings) -> None:
                 value=name,
                 action="Use letters, digits, dot, dash and underscore only.",
             )
-        if not provider.base_url.startswith(("http://", "https://")):
+        if not _is_address(provider.base_url):
             raise ConfigError(
                 f"providers.{name}.base_url must be an http or https address",
                 value=provider.base_url,

@@ -24,6 +24,8 @@ __all__ = ["Translator", "catalog"]
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _LOCALES: dict[Language, str] = {"fr": "fr", "en": "en_GB"}
+#: Texts kept as printed: all of ours, and some of those that errors bring.
+_KEPT = 4096
 _UNIT_SUFFIX = {"gCO2eq": " CO₂e"}
 
 #: Statuses obtained by calculation: a sentence about them says "is estimated at".
@@ -48,7 +50,7 @@ class Translator:
         symbols = self._locale.number_symbols["latn"]
         self._separators = str.maketrans({",": symbols["group"], ".": symbols["decimal"], "-": "−"})
         self._messages = _french_messages() if language == "fr" else {}
-        self._read: dict[tuple[str, int], str] = {}
+        self._text = lru_cache(_KEPT)(self._printed)
 
     # Texts
 
@@ -68,12 +70,9 @@ class Translator:
         pieces = _PLACEHOLDER.split(self._text(msgid))
         return [nodes[piece] if index % 2 else piece for index, piece in enumerate(pieces) if piece]
 
-    def _text(self, msgid: str, form: int = 0) -> str:
-        if (text := self._read.get((msgid, form))) is None:
-            forms = self._messages.get(msgid)
-            text = french(forms[min(form, len(forms) - 1)]) if forms else typographic(msgid)
-            self._read[msgid, form] = text
-        return text
+    def _printed(self, msgid: str, form: int = 0) -> str:
+        forms = self._messages.get(msgid)
+        return french(forms[min(form, len(forms) - 1)]) if forms else typographic(msgid)
 
     # Numbers
 
@@ -84,6 +83,11 @@ class Translator:
     def percent(self, share: float, decimals: int = 0) -> str:
         """A share (0.18) as a percentage, spaced as the language does."""
         return self.number(share * 100.0, decimals) + (f"{NARROW}%" if self.language == "fr" else "%")
+
+    def plain(self, value: float, digits: int = 4) -> str:
+        """Up to `digits` significant digits, as a source gave them: no idle zero, whole numbers in full."""
+        decimals = 0 if value == 0.0 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        return self._trimmed(self.number(value, min(decimals, 12)))
 
     def quantity(self, quantity: Quantity, beside: Quantity | None = None) -> QuantityText:
         """Rounded by the width of its interval: `0.31 Wh [0.18-0.52]`, in the language's digits.

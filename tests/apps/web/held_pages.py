@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from mesure.apps.web import create_web
 from mesure.config import OrganisationSettings, ProviderSettings, Settings
@@ -63,3 +64,8 @@ def pages(source: HeldSource, *, ok: bool = True, notices: tuple[str, ...] = (),
         health=lambda: {"ok": ok, "committer": {"lag_s": 0.2}},
         notices=notices,
     )
+
+
+def client_of(source: HeldSource, **options: Any) -> TestClient:
+    """A browser on these pages; what fails inside is answered, as a server does."""
+    return TestClient(pages(source, **options), base_url="http://127.0.0.1:8420", raise_server_exceptions=False)

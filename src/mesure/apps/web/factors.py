@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,9 @@ from mesure.i18n.text import NARROW
 if TYPE_CHECKING:
     from mesure.apps.web.reader import Reader
     from mesure.catalogue import Factor
-    from mesure.i18n import Translator
     from mesure.meter.sensors import SensorFactor
 
-__all__ = ["factor_line", "plain", "tidy"]
+__all__ = ["factor_line", "tidy"]
 
 #: Notes that curators leave in a source or licence; people read their meaning instead, as a status.
 _NOTES = re.compile(
@@ -73,14 +71,6 @@ def _value(factor: Factor | SensorFactor, reader: Reader) -> str:
     t = reader.t
     words = UNITS.get(factor.unit, factor.unit)
     unit = t.t(words) if words else ""
-    value = plain(factor.value, t)
-    interval = f" [{plain(factor.low, t)}–{plain(factor.high, t)}]" if factor.low != factor.high else ""
+    value = t.plain(factor.value)
+    interval = f" [{t.plain(factor.low)}–{t.plain(factor.high)}]" if factor.low != factor.high else ""
     return f"{value}{NARROW}{unit}{interval}" if unit else f"{value}{interval}"
-
-
-def plain(value: float, t: Translator) -> str:
-    """Up to four significant digits, as the source gave them."""
-    decimals = 0 if value == 0.0 else max(0, 3 - math.floor(math.log10(abs(value))))
-    text = t.number(value, min(decimals, 12))
-    mark = t.number(0.5, 1)[1]
-    return text.rstrip("0").rstrip(mark) if mark in text else text

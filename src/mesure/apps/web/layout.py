@@ -85,7 +85,8 @@ def render(page: Page, reader: Reader) -> bytes:
 
 def _with_size(text: str, reader: Reader) -> bytes:
     kilobytes = max(1, round(len(text.encode()) / 1000))
-    return text.replace(_SIZE, reader.t.number(kilobytes), 1).encode()
+    before, _, after = text.rpartition(_SIZE)  # the last one: a name on the page may hold the same character
+    return f"{before}{reader.t.number(kilobytes)}{after}".encode()
 
 
 def _head(page: Page, reader: Reader) -> Element:

@@ -38,6 +38,7 @@ PUSH_BYTES = 5000
 _HEARTBEAT_S = 15.0
 _HEARTBEAT = b": still here\n\n"
 _FRAME_BYTES = 64  # "id: ...", "data: ", the names of its parts and the blank line
+_DIGITS = 15  # of a step: whatever is longer was not given by us
 #: Step of a page that no step of ours describes.
 _FOREIGN = -1
 
@@ -120,7 +121,8 @@ class Channel:
 
     def _since(self, seen: str) -> int:
         epoch, _, step = seen.partition("-")
-        return min(int(step), self._step) if epoch == self._epoch and step.isdecimal() else _FOREIGN
+        ours = epoch == self._epoch and step.isdecimal() and len(step) <= _DIGITS
+        return min(int(step), self._step) if ours else _FOREIGN
 
     def _build(self, since: int) -> list[bytes]:
         if since <= self._empty_until < self._step:

@@ -36,7 +36,7 @@ from htpy import (
 from starlette.exceptions import HTTPException
 
 from mesure.apps.web.everyday import LED_HOUR, LITRE_BOILED
-from mesure.apps.web.factors import factor_line, plain
+from mesure.apps.web.factors import factor_line
 from mesure.apps.web.figures import badge, badges, figure, headline, largest
 from mesure.apps.web.sensed import sensed, sensor_factors
 from mesure.apps.words import FORMULAS, MEANINGS, OUTCOMES, SENSED, SENSORS, STEPS, UNITS, WARNINGS
@@ -184,10 +184,15 @@ def _facts(event: UsageEvent, used: Sensed | None, reader: Reader) -> list[Node]
         (t.t("Tokens written"), _count(event.output_tokens, reader)),
         (t.t("of which reasoning"), _count(event.reasoning_tokens, reader)),
         (t.t("Outcome"), _outcome(event, reader)),
-        (t.t("Sensor"), t.t(SENSORS.get(used.sensor, used.sensor)) if used and used.sensor else None),
+        (t.t("Sensor"), _sensor(used.sensor, reader) if used and used.sensor else None),
         (t.t("Processor time"), _seconds(used.busy_s, reader) if used and used.busy_s else None),
     ]
     return [[dt[name], dd[value]] for name, value in facts if value]
+
+
+def _sensor(name: str, reader: Reader) -> str:
+    """In words; a sensor of somebody else's by the name it gave itself."""
+    return reader.t.t(SENSORS[name]) if name in SENSORS else name
 
 
 def _outcome(event: UsageEvent, reader: Reader) -> str | None:
@@ -200,7 +205,7 @@ def _outcome(event: UsageEvent, reader: Reader) -> str | None:
 
 
 def _seconds(seconds: float, reader: Reader) -> str:
-    return f"{plain(float(f'{seconds:.2g}'), reader.t)}{NARROW}s"
+    return f"{reader.t.plain(seconds, 2)}{NARROW}s"
 
 
 def _count(count: int | None, reader: Reader) -> str | None:
