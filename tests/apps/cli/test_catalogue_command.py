@@ -7,24 +7,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
+from own_factors import own_factor
 
 from mesure.catalogue import current
 
 from .conftest import Run
 
-OWN = """
-[[factor]]
-table = "grids"
-entity = "FRA"
-parameter = "intensity"
-value = 30
-unit = "gCO2e/kWh"
-year = 2026
-source = "Acme, meter"
-source_url = "internal"
-licence = "internal"
-status = "published"
-"""
+OWN = own_factor(30)
 
 
 @pytest.fixture
@@ -47,7 +36,7 @@ def test_check_of_a_file(mesure: Run, own: Path) -> None:
     ran = mesure("catalogue", "check", own)
     assert ran.code == 0
     assert "+user." in ran.out
-    own.write_text(OWN.replace('licence = "internal"', ""), encoding="utf-8")
+    own.write_text(own_factor(30, licence=None), encoding="utf-8")
     refused = mesure("catalogue", "check", own, "--json")
     assert refused.code == 1
     assert refused.error["code"] == "catalogue"
@@ -170,7 +159,7 @@ def test_a_file_that_is_there_is_kept_unless_said(mesure: Run, own: Path) -> Non
 def test_a_named_file_and_a_refused_one(mesure: Run, own: Path) -> None:
     Path("mesure.toml").write_text('[server]\ncatalogue = "mine.toml"\n', encoding="utf-8")
     assert "+user." in mesure("catalogue", "check", "--json").data["version"]
-    own.write_text(OWN.replace("2026", "'soon'"), encoding="utf-8")
+    own.write_text(own_factor(30, year="soon"), encoding="utf-8")
     refused = mesure("estimate", "gpt-4o", "--json")
     assert refused.code == 1
     assert "not a year" in refused.error["what"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
+import zoneinfo
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,10 @@ import pytest
 
 from mesure.apps.cli import checks
 from mesure.apps.cli.checks import Finding, findings
+from mesure.apps.cli.doctor import _conclusion
+from mesure.apps.cli.voice import Voice
 from mesure.config import ProviderSettings, ServerSettings, Settings
+from mesure.errors import MesureError
 
 Run = Callable[..., Any]
 
@@ -215,3 +221,126 @@ def test_french_numbers_and_the_organisation_s_clock(mesure: Run) -> None:
     assert "0,0 Mo" in out
     assert "0.0 Mo" not in out
     assert "à l’heure de Europe/Paris" in out
+
+
+# Borders, and what each line tells
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "level", "action"),
+    [(99.9, "problem", True), (100, "warning", True), (999.9, "warning", True), (1000, "ok", False)],
+)
+def test_little_room_says_what_to_do(monkeypatch: pytest.MonkeyPatch, free_mb: float, level: str, action: bool) -> None:
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free_mb * 1e6})())
+    (finding,) = found("data")
+    assert (finding.level, bool(finding.action)) == (level, action)
+    assert finding.values["free"] == free_mb / 1000
+
+
+@pytest.mark.parametrize(("size", "level"), [(64_000_000, "ok"), (64_000_001, "warning")])
+def test_a_backlog_begins_at_64_mb_of_all_files(size: int, level: str) -> None:
+    spool = Path("d/spool")
+    (spool / "folder").mkdir(parents=True)
+    for name, part in (("a", size - 1_000), ("b", 1_000)):
+        with (spool / name).open("wb") as segment:
+            segment.truncate(part)
+    (finding,) = found("spool")
+    assert (finding.level, finding.values["size"]) == (level, size / 1e6)
+
+
+def _sensor(monkeypatch: pytest.MonkeyPatch, code: str) -> list[Finding]:
+    error = MesureError(
+        "The processor has an energy counter that this user may not read", action="Ask root.", code=code
+    )
+    monkeypatch.setattr("mesure.meter.sensors.why_no_rapl", lambda: error)
+    return found("sensors")
+
+
+@pytest.mark.parametrize(
+    ("code", "level", "action"), [("sensor_permission", "warning", True), ("sensor_absent", "ok", False)]
+)
+def test_a_counter_that_may_not_be_read_is_worth_a_word_one_that_is_not_there_is_not(
+    monkeypatch: pytest.MonkeyPatch, code: str, level: str, action: bool
+) -> None:
+    first, accelerator = _sensor(monkeypatch, code)
+    assert (first.level, bool(first.action)) == (level, action)
+    assert first.values["what"] == "The processor has an energy counter that this user may not read"
+    assert accelerator.level == "ok"
+
+
+def test_a_counter_that_can_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesure.meter.sensors.why_no_rapl", lambda: None)
+    assert "RAPL" in found("sensors")[0].what
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_what_a_lower_room_says_is_in_the_language(mesure: Run, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    _sensor(monkeypatch, "sensor_permission")
+    out = mesure("doctor", "--port", "0", "--data", "d", "--lang", language).out
+    (line,) = (line for line in out.splitlines() if "CPU" in line or "processeur a un compteur" in line)
+    assert ("The processor has an energy counter" in line) is (language == "en")
+
+
+@pytest.mark.parametrize(
+    ("date", "drifts"),
+    [
+        ("Mon, 01 Jan 2024 00:00:00 GMT", True),
+        ("Mon, 01 Jan 2024 00:00:00 -0000", True),  # no zone is said: nothing fails for it
+        ("yesterday", False),
+        ("", False),
+    ],
+)
+def test_any_date_of_a_provider_is_borne(answering: tuple[int, type[_Answer]], date: str, drifts: bool) -> None:
+    port, kind = answering
+    kind.date = date
+    seen = found("clock", providers={"a": ProviderSettings(base_url=f"http://127.0.0.1:{port}/v1")})
+    assert [finding.level for finding in seen if finding.values.get("name") == "a"] == (["warning"] if drifts else [])
+    assert "failed" not in " ".join(finding.what for finding in seen)
+
+
+@pytest.mark.parametrize(("late_s", "drifts"), [(30, False), (-30, False), (600, True), (-600, True)])
+def test_a_minute_is_no_drift(answering: tuple[int, type[_Answer]], late_s: int, drifts: bool) -> None:
+    port, kind = answering
+    kind.date = format_datetime(datetime.now(UTC) + timedelta(seconds=late_s), usegmt=True)
+    seen = found("clock", providers={"a": ProviderSettings(base_url=f"http://127.0.0.1:{port}/v1")})
+    assert ("warning" in [finding.level for finding in seen]) is drifts
+
+
+def test_a_machine_without_zones_or_with_a_dead_clock_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    assert [(finding.level, "tzdata" in finding.action) for finding in found("clock")] == [
+        ("ok", False),
+        ("problem", True),
+    ]
+    dead = type("Dead", (datetime,), {"now": classmethod(lambda cls, tz=None: datetime(1970, 1, 1, tzinfo=UTC))})
+    monkeypatch.setattr(checks, "datetime", dead)
+    assert found("clock")[0].level == "problem"
+    assert "1970-01-01 00:00:00" in str(found("clock")[0].values["now"])
+
+
+@pytest.mark.parametrize(
+    ("problems", "warnings", "english", "french"),
+    [
+        (0, 0, "All is there.", "Tout est là."),
+        (0, 1, "Mesure can run; 1 warning.", None),
+        (0, 2, "Mesure can run; 2 warnings.", None),
+        (1, 5, "Problems: 1.", None),
+        (3, 0, "Problems: 3.", None),
+    ],
+)
+def test_the_last_line_sums_up(problems: int, warnings: int, english: str, french: str | None) -> None:
+    assert _conclusion(Voice("en"), problems, warnings) == english
+    said = _conclusion(Voice("fr"), problems, warnings)
+    assert said != english
+    assert french is None or said == french
+
+
+def test_json_and_text_hold_the_same_findings(mesure: Run) -> None:
+    for language in ("fr", "en"):
+        arguments = ("doctor", "--port", "0", "--data", "d", "--lang", language)
+        data, out = mesure(*arguments, "--json").data, mesure(*arguments).out
+        for finding in data["findings"]:
+            if finding["name"] not in ("clock", "data"):  # their seconds and their room change
+                assert f"{finding['name']:<10} {finding['what']}" in out
+                assert not finding["action"] or f"-> {finding['action']}" in out
+        assert data["ok"] is True

@@ -9,6 +9,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
+from own_factors import own_factor
 
 from mesure.apps.cli.method_words import CAUSE_NAMES, METHOD_CODES
 from mesure.apps.cli.recomputed import signed
@@ -23,19 +24,7 @@ CSV = "timestamp,model,provider,host_zone,input_tokens,output_tokens\n" + "".joi
     f"2026-11-02T08:{n % 60:02}:00Z,{model},{provider},FRA,{100 + n},{40 + n}\n"
     for n, (model, provider) in enumerate([("gpt-4o", "openai"), ("llama-3.1-8b", "own"), ("nobody-1", "own")] * 40)
 )
-OWN = """
-[[factor]]
-table = "grids"
-entity = "FRA"
-parameter = "intensity"
-value = 400
-unit = "gCO2e/kWh"
-year = 2020
-source = "Acme, meter"
-source_url = "internal"
-licence = "internal"
-status = "published"
-"""
+OWN = own_factor(400, year=2020)
 
 
 @pytest.fixture

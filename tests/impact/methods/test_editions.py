@@ -5,25 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from own_factors import own_factor
 
 from mesure.catalogue import current, use
 from mesure.catalogue.store import packaged
 from mesure.impact import estimate
 from mesure.impact.methods import under
 
-OWN = """
-[[factor]]
-table = "grids"
-entity = "FRA"
-parameter = "intensity"
-value = 400
-unit = "gCO2e/kWh"
-year = 2020
-source = "Acme, meter"
-source_url = "internal"
-licence = "internal"
-status = "published"
-"""
+OWN = own_factor(400, year=2020)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mesure.apps.cli.tree import bounded
 from mesure.errors import CatalogueError
+from mesure.i18n import mark
 
 if TYPE_CHECKING:
     from mesure.apps.cli.voice import Voice
@@ -84,24 +86,27 @@ def show_differences(voice: Voice, old: str, new: str, found: Differences, limit
     """At most `limit` lines of each kind, with the count of the rest."""
     voice.say(f"{old} → {new}")
     groups: tuple[tuple[str, list[str]], ...] = (
-        (voice.t("Changed"), [_change(a, b) for a, b in found.changed]),
-        (voice.t("Added"), [_line(factor) for factor in found.added]),
-        (voice.t("Removed"), [_line(factor) for factor in found.removed]),
-        (voice.t("Models added"), list(found.models_added)),
-        (voice.t("Models removed"), list(found.models_removed)),
+        (mark("Changed: {count}"), [_change(voice, a, b) for a, b in found.changed]),
+        (mark("Added: {count}"), [_line(voice, factor) for factor in found.added]),
+        (mark("Removed: {count}"), [_line(voice, factor) for factor in found.removed]),
+        (mark("Models added: {count}"), list(found.models_added)),
+        (mark("Models removed: {count}"), list(found.models_removed)),
     )
     for title, lines in groups:
-        voice.say(f"{title}: {voice.translator.number(len(lines), 0)}")
+        voice.say(voice.t(title, count=voice.translator.number(len(lines))))
         for line in lines[:limit]:
             voice.say(f"  {line}")
         if len(lines) > limit:
             voice.say(f"  {voice.t('and {count} more', count=len(lines) - limit)}")
 
 
-def _line(factor: Factor) -> str:
-    return f"{_key(factor)} = {factor.value:g} {factor.unit} ({factor.source}, {factor.year})"
+def _line(voice: Voice, factor: Factor) -> str:
+    return f"{_key(factor)} = {bounded(voice, factor)} {factor.unit} ({factor.source}, {factor.year})"
 
 
-def _change(old: Factor, new: Factor) -> str:
-    ratio = f" (x {new.value / old.value:.3g})" if old.value else ""
-    return f"{_key(new)}: {old.value:g} → {new.value:g} {new.unit}{ratio} ({old.source} → {new.source})"
+def _change(voice: Voice, old: Factor, new: Factor) -> str:
+    """With the ratio of the values, where one unit holds for both."""
+    same = old.unit == new.unit
+    ratio = f" (x {voice.translator.plain(new.value / old.value, 3)})" if same and old.value else ""
+    before = bounded(voice, old) if same else f"{bounded(voice, old)} {old.unit}"
+    return f"{_key(new)}: {before} → {bounded(voice, new)} {new.unit}{ratio} ({old.source} → {new.source})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mesure.apps.cli.tree import bounded
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -29,13 +30,33 @@ STATUSES = {
     "estimated": mark("estimated"),
     "assumed": mark("assumed"),
 }
+#: Facts in words; programs read the names on the left.
+FACTS = {
+    "place": mark("place"),
+    "type": mark("type"),
+    "country": mark("country"),
+    "zone": mark("grid zone"),
+    "egrid_subregion": mark("eGRID subregion"),
+    "mapping": mark("how it is known"),
+    "source": mark("source"),
+    "source_url": mark("address"),
+    "licence": mark("licence"),
+    "maker": mark("maker"),
+    "modality": mark("modality"),
+    "inputs": mark("inputs"),
+    "outputs": mark("outputs"),
+    "weights": mark("weights"),
+    "names": mark("names"),
+    "places": mark("usual places"),
+}
+_VALUES = frozenset({mark("open"), mark("closed"), mark("country"), mark("state"), mark("region"), mark("world")})
 
 
 @dataclass
 class Entry:
     kind: str
     name: str
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     factors: list[tuple[str, Factor]] = field(default_factory=list)
     prices: list[Price] = field(default_factory=list)
 
@@ -150,7 +171,7 @@ def _provider(catalogue: Catalogue, name: str, _: str | None, at: date | None) -
     sites = [(p, factor) for p in ("pue", "wue") if (factor := catalogue.site(name, p, at))]
     if host is None and not sites:
         return None
-    places = ", ".join(f"{zone} {share:.0%}" for zone, share in host.places) if host else ""
+    places = dict(host.places) if host else {}
     hosted = [(_parameter(factor), factor) for factor in host.factors] if host else []
     return Entry("provider", name, {"places": places} if places else {}, [*sites, *hosted])
 
@@ -159,10 +180,10 @@ def show_entry(voice: Voice, entry: Entry) -> None:
     """The entry as text: facts, then each figure with interval, unit, year, status, source, licence and address."""
     voice.say(f"{entry.name} ({voice.t(KINDS[entry.kind])})")
     for name, value in entry.facts.items():
-        voice.say(f"  {name:<16} {value}")
+        voice.say(f"  {voice.t(FACTS[name]):<20} {_told(voice, value)}")
     for parameter, factor in entry.factors:
         voice.say()
-        voice.say(f"  {parameter:<26} {_figure(voice, factor)} {factor.unit}, {factor.year}")
+        voice.say(f"  {parameter:<26} {bounded(voice, factor)} {factor.unit}, {factor.year}")
         voice.say(f"    {voice.t(STATUSES[factor.status])} · {factor.source} · {factor.licence}")
         voice.say(f"    {factor.source_url} · {factor.id}")
         if factor.note:
@@ -174,20 +195,16 @@ def show_entry(voice: Voice, entry: Entry) -> None:
         voice.say(f"    {price.source_url}")
 
 
-def _figure(voice: Voice, factor: Factor) -> str:
-    def number(value: float) -> str:
-        text = f"{value:.6g}"
-        return text.replace(".", ",") if voice.language == "fr" else text
-
-    if factor.low == factor.high:
-        return number(factor.value)
-    return f"{number(factor.value)} [{number(factor.low)}–{number(factor.high)}]"
+def _told(voice: Voice, value: Any) -> str:
+    """A fact in words: places with their shares, a word that has one, or the fact as its source has it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{zone} {voice.translator.percent(share, 2)}" for zone, share in value.items())
+    return voice.t(value) if value in _VALUES else str(value)
 
 
 def _price(voice: Voice, price: Price) -> str:
     def usd(value: float | None) -> str:
-        text = voice.t("unknown") if value is None else f"{value:g}"
-        return text.replace(".", ",") if voice.language == "fr" else text
+        return voice.t("unknown") if value is None else voice.translator.plain(value, 6)
 
     return voice.t(
         "Price ({provider}, {tier}) since {day}: {input} in, {output} out, {cached} cached, USD per million tokens",

@@ -198,7 +198,7 @@ def _reached(name: str, provider: ProviderSettings) -> Iterator[Finding]:
 
 def _drift(name: str, date: str | None) -> Iterator[Finding]:
     try:
-        theirs = parsedate_to_datetime(date or "")
+        theirs = parsedate_to_datetime(date or "").astimezone(UTC)
     except ValueError:
         return
     drift = abs((datetime.now(UTC) - theirs).total_seconds())

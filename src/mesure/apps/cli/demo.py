@@ -44,15 +44,16 @@ def command(voice: Voice, /, data: str | None, **options: Any) -> None:
 
     from mesure.apps.demo import DemoOptions, Step
     from mesure.apps.demo.run import run_demo
+    from mesure.meter.imports import zone_named
 
     given = {name: value for name, value in options.items() if value is not None}
+    if "zone" in given:
+        given["zone"] = zone_named(given["zone"])
     if data is not None:
         given["data"] = Path(data)
 
     def say(step: Step) -> None:
-        number = voice.translator.number
-        said = {name: number(value, 1) if isinstance(value, float) else value for name, value in step.values.items()}
-        voice.say(voice.t(step.text, **said))
+        voice.say(step.told(voice.translator))
         voice.emit({"step": step.code, **step.values}, indent=None)
 
     run_demo(DemoOptions(language=voice.language, **given), say=say)

@@ -9,6 +9,7 @@ import click
 from mesure.apps.cli.group import Command
 from mesure.apps.cli.options import spoken_options
 from mesure.apps.cli.usage import estimated, usage_options
+from mesure.apps.cli.voice import printable
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from mesure.quantity import Quantity
 
 __all__ = ["command", "heading", "show_notes"]
+
+#: An unlisted name may come from a call: whoever sent it chose its characters.
+_LONGEST_NAME = 160
 
 
 @click.command(
@@ -74,7 +78,7 @@ def heading(voice: Voice, model: str, impacts: Impacts) -> str:
     """The model by its listed name, or as asked and said to be unlisted."""
     if impacts.known:
         return impacts.model or model
-    return f"{model} ({voice.t('not listed')})"
+    return f"{printable(model, _LONGEST_NAME)} ({voice.t('not listed')})"
 
 
 def show_notes(voice: Voice, impacts: Impacts) -> None:

@@ -255,7 +255,7 @@ def _doubts(voice: Voice, found: Review) -> Iterator[str]:
 
 
 def _refusal(voice: Voice, path: Path, row: BadRow) -> str:
-    place = f"{path.name}:{row.line}" + (f" [{row.column}]" if row.column else "")
+    place = f"{path.name}:{row.line}" + (f" [{_short(row.column)}]" if row.column else "")
     value = "" if row.error.value is None else f" ({_short(row.error.value)})"
     what, action = voice.sentence(row.error.what), voice.sentence(row.error.action)
     return f"{place}: {what.rstrip('.')}{value}. {action.rstrip('.')}."
@@ -271,12 +271,12 @@ def _preview(voice: Voice, job: _Job) -> None:
     voice.say(f"{job.file.path.name} ({job.file.format})")
     width = max(len(name) for name in (*job.plan.mapping, *job.plan.assigned))
     for name, column in job.plan.mapping.items():
-        voice.say(f"  {name:<{width}}  <- {column}")
+        voice.say(f"  {name:<{width}}  <- {_short(column)}")
     for name in job.plan.assigned:
         given = job.plan.constants.get(name) or ", ".join(map(str, job.plan.cycles.get(name, ())))
-        voice.say(f"  {name:<{width}}  =  {given}  ({voice.t('assigned')})")
+        voice.say(f"  {name:<{width}}  =  {_short(given)}  ({voice.t('assigned')})")
     if unused := job.plan.unused(job.file):
-        voice.say("  " + voice.t("Left aside: {columns}", columns=", ".join(unused)))
+        voice.say("  " + voice.t("Left aside: {columns}", columns=", ".join(map(_short, unused))))
     n = voice.translator.n
     rows = n("{count} row", "{count} rows", found.rows)
     voice.say(f"  {rows}, {n('{count} refused', '{count} refused', found.refused_count)}")
@@ -286,7 +286,7 @@ def _preview(voice: Voice, job: _Job) -> None:
         voice.say(f"  {voice.t('total')} {name}: {number(total, 0 if total == int(total) else 2)}")
     for event in _first_events(job):
         shown = {k: v for k, v in event.items() if k in {*job.plan.mapping, *job.plan.assigned}}
-        voice.say("  | " + ", ".join(f"{name}={value}" for name, value in shown.items()))
+        voice.say("  | " + ", ".join(f"{name}={_short(value)}" for name, value in shown.items()))
 
 
 def _first_events(job: _Job) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
 from dataclasses import replace
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from mesure.impact.explain import Explanation, Node
     from mesure.quantity import Quantity
 
-__all__ = ["drawn", "sources"]
+__all__ = ["bounded", "drawn", "sources"]
 
 _WIDTH = 110
 
@@ -97,7 +96,7 @@ def _figure(voice: Voice, quantity: Quantity | None) -> str:
     if quantity is None:
         return voice.t("unknown")
     if 0.0 < quantity.mid < 1e-4 and not has_prefixes(quantity.unit):
-        low, mid, high = (_powers(voice, value, 2) for value in quantity[:3])
+        low, mid, high = (f"{value:.2g}".replace(".", voice.translator.number(0.5, 1)[1]) for value in quantity[:3])
         return f"{mid} {quantity.unit} [{low}–{high}]"
     return str(voice.translator.quantity(quantity))
 
@@ -113,13 +112,16 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
+def bounded(voice: Voice, factor: Factor) -> str:
+    """A factor's value and bounds, as the source gave them."""
+    value, low, high = (voice.translator.plain(number, 6) for number in (factor.value, factor.low, factor.high))
+    return value if factor.low == factor.high else f"{value} [{low}–{high}]"
+
+
 def sources(voice: Voice, factors: Sequence[Factor]) -> Iterator[str]:
     """Every factor with its value, source, year and licence."""
     for number, factor in enumerate(factors, 1):
-        value = _plain(voice, factor.value)
-        if factor.low != factor.high:
-            value += f" [{_plain(voice, factor.low)}–{_plain(voice, factor.high)}]"
-        yield f"{number:>3}  {factor.id} = {value} {factor.unit}"
+        yield f"{number:>3}  {factor.id} = {bounded(voice, factor)} {factor.unit}"
         cited = f"{factor.source}, {factor.year}. {voice.t('Licence:')} {factor.licence}. {factor.source_url}".strip()
         yield from textwrap.wrap(
             cited,
@@ -129,18 +131,3 @@ def sources(voice: Voice, factors: Sequence[Factor]) -> Iterator[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-
-
-def _plain(voice: Voice, value: float) -> str:
-    """Four significant digits at most, as the source gave them."""
-    if value == 0.0 or not math.isfinite(value):
-        return f"{value:g}"
-    if not 1e-4 <= abs(value) < 1e9:
-        return _powers(voice, value, 3)
-    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
-    decimals = next((fewer for fewer in range(decimals) if round(value, fewer) == round(value, decimals)), decimals)
-    return voice.translator.number(value, decimals)
-
-
-def _powers(voice: Voice, value: float, digits: int) -> str:
-    return f"{value:.{digits}g}".replace(".", voice.translator.number(0.5, 1)[1])

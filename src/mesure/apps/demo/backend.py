@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.apps.demo.model_server import MODEL_NAME, ModelServer
@@ -105,7 +106,7 @@ def _first_model(address: str) -> str:
     try:
         with urllib.request.urlopen(f"{address}/models", timeout=10) as answer:  # noqa: S310  (http(s) checked)
             return str(json.load(answer)["data"][0]["id"])
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise DemoError(
             mark("The upstream does not list its models"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from mesure.i18n import Translator
 
 __all__ = ["DemoOptions", "Step"]
 
@@ -31,3 +34,8 @@ class Step(NamedTuple):
     code: str
     text: str
     values: dict[str, Any]
+
+    def told(self, t: Translator) -> str:
+        """In words, its seconds to a tenth."""
+        values = {name: t.number(v, 1) if isinstance(v, float) else v for name, v in self.values.items()}
+        return t.t(self.text, **values)

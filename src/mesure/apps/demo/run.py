@@ -140,11 +140,7 @@ def _printer(language: str) -> Callable[[Step], None]:
     translator = catalog(language)
 
     def say(step: Step) -> None:
-        values = {
-            name: translator.number(value, 1) if isinstance(value, float) else value
-            for name, value in step.values.items()
-        }
-        sys.stdout.write(translator.t(step.text, **values) + "\n")
+        sys.stdout.write(step.told(translator) + "\n")
         sys.stdout.flush()
 
     return say
