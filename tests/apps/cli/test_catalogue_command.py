@@ -7,9 +7,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
-from own_factors import own_factor
 
 from mesure.catalogue import current
+from own_factors import own_factor
 
 from .conftest import Run
 

@@ -9,7 +9,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
-from own_factors import own_factor
 
 from mesure.apps.cli.method_words import CAUSE_NAMES, METHOD_CODES
 from mesure.apps.cli.recomputed import signed
@@ -17,6 +16,7 @@ from mesure.apps.cli.voice import Voice
 from mesure.apps.words import WARNINGS
 from mesure.impact.methods import methods
 from mesure.ledger.recompute import CAUSES
+from own_factors import own_factor
 
 from .conftest import Run
 

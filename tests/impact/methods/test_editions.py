@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from own_factors import own_factor
 
 from mesure.catalogue import current, use
 from mesure.catalogue.store import packaged
 from mesure.impact import estimate
 from mesure.impact.methods import under
+from own_factors import own_factor
 
 OWN = own_factor(400, year=2020)
 
