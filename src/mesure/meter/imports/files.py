@@ -221,7 +221,7 @@ def _json_rows(lines: Iterator[bytes]) -> Iterator[RawRow]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line.removeprefix(_BOM) if number == 1 else line, parse_constant=_no_constant)
+            row = json.loads(line, parse_constant=_no_constant)  # a byte-order mark is no part of it
         except (ValueError, RecursionError):
             yield RawRow(number, {}, _unreadable("The row cannot be read: it is not JSON"))
             continue
