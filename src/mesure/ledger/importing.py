@@ -55,6 +55,8 @@ def known_imports(ledger: Ledger) -> tuple[KnownImport, ...]:
 def remove_imports(ledger: Ledger, imports: Iterable[KnownImport]) -> int:
     """Take the rows of these imports out of the table, in one commit; how many went. To be imported again."""
     gone = tuple(imports)
+    if not gone:
+        return 0
     contents = sorted({found.content for found in gone})
     return ledger.remove([f"{content}:" for content in contents], {_APP + found.import_id: 0 for found in gone})
 
