@@ -80,7 +80,7 @@ def test_what_is_less_than_published_is_said(status: str, language: str) -> None
 def test_a_working_note_shows_as_what_it_means(column: str) -> None:
     given = getattr(_factor(), column)
     noted = _line(_factor(**{column: f"{given}, page not opened: verify"})).text
-    assert noted == _line(_factor(status="recalled")).text
+    assert noted == _line(_factor(status="unchecked")).text
     assert "to be checked" in noted
 
 
