@@ -150,6 +150,29 @@ def test_an_estimate_dips_by_a_few_percent_at_most_where_its_reference_changes(
     assert all(longer.mid > shorter.mid for shorter, longer in pairwise(after)), "no step undoes a growth"
 
 
+@settings(max_examples=60, deadline=None)
+@given(served, st.integers(0, 20_000), st.integers(0, 20_000), st.sampled_from([1, 2, 3]))
+def test_what_stands_for_unknown_tokens_is_as_if_the_call_had_stated_it(
+    name: str, cached: int, written: int, unknown: int
+) -> None:
+    """Folded into the row of coefficients or counted by the call, cached tokens beside it included: one energy."""
+    of = coefficients(name)
+    assumed = of.form.assumed
+    read = cached + assumed.input_tokens if unknown & formulas.INPUT else cached + 100
+    wrote = assumed.output_tokens if unknown & formulas.OUTPUT else written
+    stated = of.impacts(operation="chat", input_tokens=read, cached_input_tokens=cached, output_tokens=wrote)
+    found = of.impacts(
+        operation="chat",
+        input_tokens=None if unknown & formulas.INPUT else read,
+        cached_input_tokens=cached,
+        output_tokens=None if unknown & formulas.OUTPUT else wrote,
+    )
+    assert (found.basis, stated.basis) == (unknown, 0)
+    assert formulas.accelerator_energy_wh(found.columns, found.row) == pytest.approx(
+        formulas.accelerator_energy_wh(stated.columns, stated.row), rel=1e-9
+    )
+
+
 # Proportion and sums
 
 

@@ -46,6 +46,11 @@ _PROVIDERS = {
 _OPEN_WEIGHTS = "huggingface_hub"
 _ZONES = {"mistralai": "SWE"}
 _DEFAULT_ZONE, _NO_PROVIDER = "USA", "WORLD"
+#: Factors that energy does not rest on.
+_BEYOND_ENERGY = (
+    "grids.", "user.grids.", "ecologits.board.manufacture_gwp.", "ecologits.server.manufacture_gwp.",
+    "ecologits.server.lifetime.",
+)  # fmt: skip
 _IGNORED = (
     "prompt_tokens_ignored", "cache_ignored", "batch_fixed", "boards_power_of_two", "stated_hardware_ignored",
     "stated_load_ignored", "measurement_ignored", "idle_reserve_ignored", "duration_not_used", "range_of_sizes_only",
@@ -146,7 +151,8 @@ class EcoLogits:
         codes += () if provider else ("provider_not_listed",)
         codes += () if call.zone else ("zone_assumed",)
         sources = tuple(f.id for f in (*self.factors, *facts.values(), *factors))
-        energy = _mean([bound.energy_wh for bound in bounds], "Wh", sources)
+        of_energy = tuple(source for source in sources if not source.startswith(_BEYOND_ENERGY))
+        energy = _mean([bound.energy_wh for bound in bounds], "Wh", of_energy)
         if grid is None:
             return MethodEstimate(energy, None, (*codes, "zone_no_factor"))
         whole = [(bound.usage_gco2eq or 0.0) + bound.embodied_gco2eq for bound in bounds]
