@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from mesure.catalogue.hour_services import SERVICES
 from mesure.catalogue.places import GRID_PARAMETERS
 from mesure.catalogue.table import FACTOR_TABLES, MPL_TABLES, NAME_TABLES, PRICES
 
@@ -115,7 +116,45 @@ of a new model
 (`text` without it), `[[price]]` a price. Accelerators: table `accelerators`, parameters `board_power_w` (W),
 `memory_gb` (GB),
 `memory_bandwidth_gb_s` (GB/s), `dense_bf16_tflops` (TFLOP/s). A CSV file holds factors only, with the same columns.
+
+Market-based (`intensity_market`), residual (`intensity_residual`) and marginal (`intensity_marginal`) figures are not
+shipped: licences forbid it. State yours as above, a zone and a year at a time; a contract may say 0, a residual mix may
+not. They are shown beside the location-based figure (`mesure catalogue show FRA`), which keeps the name `intensity`. A
+zone of your own (`entity = "ACME-SOLAR"`) is a zone like the others once it has an `intensity`.
 """
+
+
+_HOURS = """\
+## Hours of a zone
+
+The package holds yearly figures. Hourly ones are fetched by you from open services that ask for no key, and kept in the
+data folder (`hours/`, one CSV file a zone, quantity, source and year, with unit, scope, licence and day of the fetch at
+its head):
+
+```sh
+mesure catalogue hours fetch --zone DEU --from 2026-01-01 --to 2026-03-31
+mesure catalogue hours fetch --zone FRA --from 2026-01-01 --to 2026-03-31 --service rte
+mesure catalogue hours import pjm.csv --zone US-VA --timezone America/New_York --source PJM --source-url URL --licence L
+mesure catalogue hours list
+mesure catalogue show FRA --at 2026-01-15T13:00+01:00
+```
+
+{services}
+
+Forecasts are not taken. Hours are UTC, so that clock changes neither repeat nor skip one; a CSV file may hold times of
+local clocks with `--timezone`. `Catalogue.at_hour(zone, time, parameter)` gives the hour, else the yearly figure with
+`hourly = False`. Hours of one scope never stand for another: RTE's direct hours do not replace the yearly life-cycle
+figure. Estimates of calls still rest on yearly figures.
+"""
+
+
+def _hours() -> str:
+    lines = ["| service | zones | quantity, unit | licence | what it is |", "|---|---|---|---|---|"]
+    for service in SERVICES.values():
+        zones = ", ".join(service.zones) if len(service.zones) < 4 else f"{len(service.zones)} in Europe"
+        quantity = f"`{service.parameter}`, {service.unit}"
+        lines.append(f"| `{service.name}` | {zones} | {quantity} | {service.licence} | {service.note} |")
+    return _HOURS.format(services="\n".join(lines))
 
 
 def _rows(texts: dict[str, str], table: str) -> list[dict[str, str]]:
@@ -208,6 +247,7 @@ Water, minerals and primary energy are sums over technologies with wide ranges: 
 what panels hold and how nuclear and geothermal heat is counted are questions of method, not noise.
 
 {_USER_FILE}
+{_hours()}
 ## Attribution
 
 {_ATTRIBUTION}

@@ -71,8 +71,8 @@ _MAY_BE_ZERO = {
     "technologies": ("water",),
     "models": _ABSENT,
 }
-_LEAST = {"pue": 1.0}
-_MOST = {"mixes": 1.0, "hosts": 1.0}
+_ONE_OR_MORE = ("pue",)
+_SHARES = ("mixes", "hosts")
 
 
 def broken_unit(table: str, parameter: str, unit: str) -> tuple[str, str] | None:
@@ -91,8 +91,8 @@ def broken_bound(table: str, parameter: str, number: float) -> str | None:
     """Why `number` cannot be the value, or an end of the interval, of a quantity; None when it can."""
     if number == 0.0 and parameter not in _MAY_BE_ZERO.get(table, ()):
         return "zero, which stands for unknown and is left out"
-    if number < _LEAST.get(parameter, 0.0):
-        return f"below {_LEAST[parameter]:g}, the least this quantity can be"
-    if number > _MOST.get(table, number):
-        return f"above {_MOST[table]:g}, the most a share can be"
+    if parameter in _ONE_OR_MORE and number < 1.0:
+        return "below 1, the least it can be"
+    if table in _SHARES and number > 1.0:
+        return "above 1, the most a share can be"
     return None

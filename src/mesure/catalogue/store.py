@@ -16,9 +16,11 @@ from mesure.errors import CatalogueError, UnknownName, nearest_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import date
+    from datetime import date, datetime
     from importlib.resources.abc import Traversable
     from pathlib import Path
+
+    from mesure.catalogue.hours import AtHour, Hours
 
 __all__ = ["Catalogue", "current", "packaged", "use", "when_changed"]
 
@@ -26,19 +28,26 @@ __all__ = ["Catalogue", "current", "packaged", "use", "when_changed"]
 class Catalogue:
     """All facts of one edition. Look-ups are cached and return None (or raise, where said) for what is not listed."""
 
-    def __init__(self, folder: Traversable, overlay: Overlay | None = None) -> None:
+    def __init__(self, folder: Traversable, overlay: Overlay | None = None, hours: Hours | None = None) -> None:
         self._tables = tables = Tables(folder, overlay)
         self.edition = (folder / "VERSION").read_text(encoding="utf-8").strip()
         own = tables.overlay.fingerprint
         self.version = f"{self.edition}+user.{own}" if own else self.edition
         self._models, self._places = Models(tables), Places(tables)
         self._hardware, self._prices = Hardware(tables), Prices(tables)
+        self.hours = hours
 
     def with_user_file(self, path: Path) -> Catalogue:
         """This edition, overridden and extended by a user's file. Raises `CatalogueError` for a row that may not be."""
         from mesure.catalogue.user_file import read_user_file
 
-        return Catalogue(self._tables.folder, read_user_file(path, self._tables))
+        return Catalogue(self._tables.folder, read_user_file(path, self._tables), self.hours)
+
+    def with_hours(self, folder: Path) -> Catalogue:
+        """This edition, with the hourly figures that the user's data folder keeps (`hours`)."""
+        from mesure.catalogue.hours import Hours
+
+        return Catalogue(self._tables.folder, self._tables.overlay, Hours(folder))
 
     # Models
 
@@ -88,6 +97,19 @@ class Catalogue:
         adpe (gSbeq), pe (MJ), and the user's intensity_market, intensity_residual, intensity_marginal; None if
         unknown."""
         return self._places.factor(zone, parameter, at)
+
+    def at_hour(self, zone: str, at: datetime, parameter: str = "intensity") -> AtHour | None:
+        """One quantity of a zone at an hour: the hourly figure that the user fetched or imported, else the yearly one,
+        flagged (`hourly` False); None if neither is known. `at` has a zone. Quantities never stand for each other: the
+        hours of another scope are not used."""
+        from mesure.catalogue.hours import AtHour, hour_of
+
+        hour = hour_of(at)
+        found = self.hours.factor(zone, parameter, hour) if self.hours else None
+        if found is not None:
+            return AtHour(found, hourly=True)
+        yearly = self._places.factor(zone, parameter, hour.date())
+        return AtHour(yearly, hourly=False) if yearly else None
 
     def zone(self, zone: str, at: date | None = None) -> Grid | None:
         """All quantities of a zone, with its generation mix; None when it is not listed."""
@@ -163,6 +185,8 @@ class Catalogue:
     def find_factor(self, id: str) -> Factor | None:  # noqa: A002
         """A factor by its id; None when none has it."""
         table = id.removeprefix("user.").partition(".")[0]
+        if table == "hours":
+            return self.hours.named(id) if self.hours else None
         return self._tables.factor(table, id) if table in FACTOR_TABLES else None
 
     def factor(self, id: str) -> Factor:  # noqa: A002

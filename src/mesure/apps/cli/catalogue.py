@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mesure.apps.cli.group import Command, CommandGroup
+from mesure.apps.cli.hours import command as hours
+from mesure.apps.cli.hours import instant
 from mesure.apps.cli.options import config_option, data_option, day, spoken_options
 from mesure.i18n import mark
 
@@ -23,6 +25,9 @@ def command() -> None:
     pass
 
 
+command.add_command(hours)
+
+
 @command.command("check", cls=Command, help=mark("Read and check every row, or those of a file of your own."))
 @click.argument("file", required=False)
 @spoken_options
@@ -32,6 +37,8 @@ def check(voice: Voice, /, file: str | None) -> None:
 
     catalogue = current().with_user_file(Path(file)) if file else current()
     rows = catalogue.check()
+    if catalogue.hours:
+        rows["hours"] = sum(series.hours for series in catalogue.hours.all())
     voice.emit({"version": catalogue.version, "rows": rows, "ok": True})
     for table, count in rows.items():
         voice.say(f"  {table:<18} {voice.translator.number(count, 0):>7}")
@@ -50,13 +57,18 @@ def check(voice: Voice, /, file: str | None) -> None:
 )
 @click.argument("name")
 @click.option("--provider", metavar="NAME", help=mark("Provider that gives the name, or holds the region."))
-@click.option("--at", metavar="DAY", help=mark("Day of the facts, as 2026-11-22; the latest when left out."))
+@click.option(
+    "--at",
+    metavar="DAY",
+    help=mark("Day of the facts, as 2026-11-22, or hour of a zone, as 2026-11-22T13:00Z; the latest when left out."),
+)
 @spoken_options
 @click.pass_obj
 def show(voice: Voice, /, name: str, provider: str | None, at: str | None) -> None:
     from mesure.apps.cli.catalogue_entry import entry_of, show_entry
 
-    entry = entry_of(name, provider, day(at) if at else None)
+    hour = instant(at) if at and "T" in at else None
+    entry = entry_of(name, provider, hour.date() if hour else day(at) if at else None, hour)
     voice.emit(entry.to_json())
     if not voice.json:
         show_entry(voice, entry)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mesure.apps.cli.tree import bounded
+from mesure.catalogue.places import GRID_PARAMETERS
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import date, datetime
 
     from mesure.apps.cli.voice import Voice
     from mesure.catalogue import Catalogue, Factor, Price, Region
@@ -48,6 +49,8 @@ FACTS = {
     "weights": mark("weights"),
     "names": mark("names"),
     "places": mark("usual places"),
+    "hour": mark("hour"),
+    "yearly": mark("yearly, no hour"),
 }
 _VALUES = frozenset({mark("open"), mark("closed"), mark("country"), mark("state"), mark("region"), mark("world")})
 
@@ -70,14 +73,15 @@ class Entry:
         }
 
 
-def entry_of(name: str, provider: str | None, at: date | None) -> Entry:
-    """The entry a name designates, by exact rules; raises `UnknownName` with nearest names of models."""
+def entry_of(name: str, provider: str | None, at: date | None, hour: datetime | None = None) -> Entry:
+    """The entry a name designates, by exact rules; raises `UnknownName` with nearest names of models. A zone is shown
+    at `hour`."""
     from mesure.catalogue import current
 
     catalogue = current()
     for look_up in (_factor, _zone, _region, _accelerator, _processor, _model, _provider):
         if found := look_up(catalogue, name, provider, at):
-            return found
+            return _at_hour(catalogue, found, hour) if hour and found.kind == "zone" else found
     catalogue.model(name, provider, at)  # raises, with nearest names
     raise AssertionError("a model that was not found was found")
 
@@ -103,6 +107,21 @@ def _zone(catalogue: Catalogue, name: str, _: str | None, at: date | None) -> En
     facts = {"place": grid.name, "type": grid.type, "country": grid.country}
     factors = [*grid.factors.items(), *((_parameter(factor), factor) for factor in grid.mix)]
     return Entry("zone", grid.zone, {k: v for k, v in facts.items() if v}, factors)
+
+
+def _at_hour(catalogue: Catalogue, entry: Entry, hour: datetime) -> Entry:
+    """Its hourly intensities where the user has them; the others are named as yearly."""
+    known = dict(entry.factors)
+    for parameter in GRID_PARAMETERS:
+        if parameter.startswith("intensity") and (found := catalogue.at_hour(entry.name, hour, parameter)):
+            known[parameter] = found.factor
+            if not found.hourly:
+                entry.facts.setdefault("yearly", []).append(parameter)
+    if "yearly" in entry.facts:
+        entry.facts["yearly"] = ", ".join(entry.facts["yearly"])
+    entry.facts["hour"] = f"{hour:%Y-%m-%dT%HZ}"
+    entry.factors = list(known.items())
+    return entry
 
 
 def _region(catalogue: Catalogue, name: str, provider: str | None, at: date | None) -> Entry | None:

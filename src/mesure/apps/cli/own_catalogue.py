@@ -23,20 +23,24 @@ def own_file(settings: Settings) -> Path | None:
 
 
 def adopt(config: str | None = None, data: str | None = None) -> None:
-    """Take the user's file into use for this process, or the packaged edition when there is none.
+    """Take the user's file and hourly figures into use for this process, or the packaged edition alone.
 
     Settings that cannot be read are left to the command that needs them. Raises `CatalogueError` for a refused row.
     """
-    from mesure.catalogue import current, use
+    from mesure.catalogue import use
+    from mesure.catalogue.hours import HOURS_FOLDER
+    from mesure.catalogue.store import packaged
     from mesure.config import load_settings
 
     try:
         settings = load_settings(config, flags={"server.data": data})
     except ConfigError:
         return
-    use(None)
+    chosen = packaged()
     if file := own_file(settings):
-        use(current().with_user_file(file))
+        chosen = chosen.with_user_file(file)
+    hours = Path(settings.server.data) / HOURS_FOLDER
+    use(chosen.with_hours(hours) if hours.is_dir() else chosen)
 
 
 def put_in_place(file: Path, folder: Path, *, replace: bool) -> tuple[Path, Catalogue]:

@@ -43,11 +43,17 @@ def render() -> str:
         command = main.get_command(root, name)
         assert command is not None
         context = click.Context(command, info_name=name, parent=root, terminal_width=_WIDTH)
-        sections.append(_section(context, f"mesure {name}", command))
-        for inner, part in (command.commands if isinstance(command, click.Group) else {}).items():
-            own = click.Context(part, info_name=inner, parent=context, terminal_width=_WIDTH)
-            sections.append(_section(own, f"mesure {name} {inner}", part))
+        sections += _sections(context, f"mesure {name}", command)
     return "\n".join([_INTRODUCTION, *sections])
+
+
+def _sections(context: click.Context, title: str, command: click.Command) -> list[str]:
+    """Of a command, then of those it holds."""
+    out = [_section(context, title, command)]
+    for name, part in (command.commands if isinstance(command, click.Group) else {}).items():
+        own = click.Context(part, info_name=name, parent=context, terminal_width=_WIDTH)
+        out += _sections(own, f"{title} {name}", part)
+    return out
 
 
 def _section(context: click.Context, title: str, command: click.Command) -> str:
