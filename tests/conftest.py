@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mesure.catalogue import use
+
+#: No test fails because the machine is busy.
+settings.register_profile("mesure", deadline=None)
+settings.load_profile("mesure")
 
 _ROOT = Path(__file__).resolve().parent.parent
 

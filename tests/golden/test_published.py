@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mesure.impact import Deployment, ModelCard, estimate
+from mesure.impact import Deployment, ModelCard, estimate, explain
 
 _MODELS = {"GPT-4o": "gpt-4o", "4o-mini class": "gpt-4o-mini", "GPT-4.1 nano": "gpt-4.1-nano"}
 #: Inferred from the time an API takes on hardware assumed: ours, from sizes, lies lower; see docs/method.md.
@@ -72,6 +72,25 @@ def test_a_life_cycle_figure_with_training_lies_above_ours() -> None:
     found = estimate("mistral-large-2411", output_tokens=400, zone="FRA", at=date(2025, 6, 1)).gwp_gco2eq
     assert found is not None
     assert 1.14 > found.high > found.mid > 0.002
+
+
+def test_water_of_a_median_prompt_is_that_on_site() -> None:
+    """Google states 0.26 mL, evaporated by its halls: 1.08 L/kWh. Ours adds what generation consumed."""
+    found = estimate("gemini-2.5-flash", at=date(2025, 6, 1))
+    [on_site] = [node.quantity for root in explain(found).roots for node in root.walk() if node.name == "site_water_ml"]
+    assert on_site is not None
+    assert found.water_ml is not None
+    assert on_site.low < 0.26 < on_site.high
+    assert found.water_ml.low < 0.26 < found.water_ml.mid
+
+
+def test_life_cycle_water_and_minerals_with_training_lie_above_ours() -> None:
+    """Mistral states 45 mL and 0.16 mg Sb for the same page of 400 tokens."""
+    found = estimate("mistral-large-2411", output_tokens=400, zone="FRA", at=date(2025, 6, 1))
+    assert found.water_ml is not None
+    assert found.adpe_gsbeq is not None
+    assert 45.0 > found.water_ml.high > found.water_ml.mid > 0.1
+    assert 0.16e-3 > found.adpe_gsbeq.high > found.adpe_gsbeq.mid > 1e-7
 
 
 _ENCODED = ("fillmask", "qa", "token_classif", "text_classif", "image_class")

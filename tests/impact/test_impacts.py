@@ -59,15 +59,33 @@ def test_a_call_has_energy_and_carbon_with_units_and_sources() -> None:
     assert not any(source.startswith("grids") for source in found.energy_wh.sources)
 
 
-def test_what_has_no_factor_is_unknown_and_flagged() -> None:
-    found = estimate("gpt-4o", input_tokens=1, output_tokens=1)
-    for quantity, code in (("water_ml", "water"), ("adpe_gsbeq", "adpe"), ("pe_mj", "pe")):
-        assert getattr(found, quantity) is None
-        assert getattr(found.usage, quantity) is None
-        assert getattr(found.embodied, quantity) is None
-        assert f"{code}_no_factor" in found.warnings
+def test_water_minerals_and_primary_energy_have_units_and_say_what_is_not_validated() -> None:
+    found = estimate("gpt-4o", input_tokens=1000, output_tokens=400)
+    for quantity, unit in (("water_ml", "mL"), ("adpe_gsbeq", "gSbeq"), ("pe_mj", "MJ")):
+        whole = getattr(found, quantity)
+        assert whole.unit == unit
+        assert 0.0 < whole.low < whole.mid < whole.high
+        assert whole.status is Status.DEFAULT  # the place is assumed
+        assert f"{quantity.split('_')[0]}_no_factor" not in found.warnings
+    assert {"water_adpe_pe_interval_not_validated", "embodied_water_no_factor"} <= set(found.warnings)
+    assert found.embodied.water_ml is None
+    assert found.water_ml == found.usage.water_ml
     assert found.embodied.energy_wh is None
     assert found.usage.energy_wh == found.energy_wh
+
+
+def test_what_has_no_factor_is_unknown_and_flagged() -> None:
+    nowhere = resolve("qwen3-8b", zone="XXX").impacts(input_tokens=100, output_tokens=100)
+    for quantity, code in (("water_ml", "water"), ("adpe_gsbeq", "adpe"), ("pe_mj", "pe")):
+        assert getattr(nowhere, quantity) is None
+        assert getattr(nowhere.usage, quantity) is None
+        assert f"{code}_no_factor" in nowhere.warnings
+    own = resolve("qwen3-8b", provider="local", zone="FRA").impacts(input_tokens=100, output_tokens=100)
+    for quantity, code in (("adpe_gsbeq", "adpe"), ("pe_mj", "pe")):
+        assert getattr(own, quantity) is None
+        assert getattr(own.embodied, quantity) is None
+        assert getattr(own.usage, quantity).mid > 0.0
+        assert f"embodied_{code}_no_factor" in own.warnings
 
 
 def test_a_zone_without_factor_leaves_carbon_of_use_unknown() -> None:
@@ -323,7 +341,9 @@ def test_json_holds_everything() -> None:
     found = estimate("gpt-4o", input_tokens=1000, output_tokens=400, zone="FRA")
     data = json.loads(json.dumps(found.to_json()))
     assert data["energy_wh"]["mid"] == found.energy_wh.mid
-    assert data["water_ml"] is None
+    assert found.water_ml is not None
+    assert data["water_ml"]["mid"] == found.water_ml.mid
+    assert data["embodied"]["water_ml"] is None
     assert {"accelerator_energy_wh", "server_energy_wh"} <= set(data["parts"])
     assert data["catalogue_version"] == found.catalogue_version
     for name in QUANTITIES:

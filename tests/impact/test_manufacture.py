@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import shutil
 from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesure.catalogue import current
+from mesure.catalogue import Catalogue, current, use
 from mesure.impact import Coefficients, Deployment, Impacts, explain, formulas, impacts_of, resolve
-from mesure.impact.manufacture import manufacture
+from mesure.impact.manufacture import MADE, manufacture
 from mesure.impact.mixture import Spread
 from mesure.impact.site import stack_of
 from mesure.quantity import Quantity
@@ -48,7 +51,8 @@ def value(entity: str, parameter: str) -> float:
 
 def test_an_accelerator_carries_its_hours_over_what_it_draws_in_them() -> None:
     stack = stack_of("openai", 2026, on_processor=False)
-    found = manufacture(Spread(300.0, 400.0, 500.0), stack, on_processor=False)
+    found = manufacture(Spread(300.0, 400.0, 500.0), stack, on_processor=False)["gwp_gco2eq"]
+    assert found is not None
     seats = value("hardware", "accelerators_per_server")
     kg = value("accelerator-manufacture", "gwp") + value("server-manufacture", "gwp") / seats
     hours = value("hardware", "lifetime") * HOURS_PER_YEAR * value("hardware", "utilisation")
@@ -61,10 +65,11 @@ def test_an_accelerator_carries_its_hours_over_what_it_draws_in_them() -> None:
 
 def test_a_machine_of_ones_own_is_known_per_watt_whatever_its_power() -> None:
     stack = stack_of("local", 2026, on_processor=True)
-    small, large = (manufacture(Spread(w, w, w), stack, on_processor=True).quantity for w in (15.0, 350.0))
+    small, large = (manufacture(Spread(w, w, w), stack, on_processor=True)["gwp_gco2eq"] for w in (15.0, 350.0))
+    assert small is not None
     assert small == large
     hours = value("local", "lifetime") * HOURS_PER_YEAR * value("local", "utilisation")
-    assert small.mid == pytest.approx(1e6 * value("local-manufacture", "gwp_per_w") / hours)
+    assert small.quantity.mid == pytest.approx(1e6 * value("local-manufacture", "gwp_per_w") / hours)
 
 
 def test_the_spread_of_independent_factors_is_in_quadrature_and_not_of_the_worst_corners() -> None:
@@ -96,11 +101,51 @@ def test_what_makers_report_for_a_server_and_a_desktop_lies_inside() -> None:
 def test_more_power_spreads_manufacture_thinner(power: float, below: float, above: float) -> None:
     stack = stack_of(None, 2026, on_processor=False)
     spread = Spread(power / below, power, power * above)
-    found = manufacture(spread, stack, on_processor=False).quantity
-    twice = manufacture(Spread(*(2.0 * watts for watts in spread)), stack, on_processor=False).quantity
-    assert found.low <= found.mid <= found.high
-    for one, other in zip(found[:3], twice[:3], strict=True):
-        assert other == pytest.approx(one / 2.0)
+    found = manufacture(spread, stack, on_processor=False)
+    twice = manufacture(Spread(*(2.0 * watts for watts in spread)), stack, on_processor=False)
+    assert list(found) == list(twice) == list(MADE)
+    for name, made in MADE.items():
+        one, other = found[name], twice[name]
+        assert one is not None
+        assert other is not None
+        assert one.quantity.unit == made.per_kwh
+        assert one.quantity.low <= one.quantity.mid <= one.quantity.high
+        assert other.quantity[:3] == pytest.approx([value / 2.0 for value in one.quantity[:3]])
+
+
+@pytest.mark.parametrize(("name", "unit", "scale"), [("adpe_gsbeq", "kgSbeq", 1e3), ("pe_mj", "MJ", 1.0)])
+def test_minerals_and_primary_energy_rest_on_the_one_estimate_there_is_with_its_error(
+    name: str, unit: str, scale: float
+) -> None:
+    stack = stack_of(None, 2026, on_processor=False)
+    found = manufacture(Spread(400.0, 400.0, 400.0), stack, on_processor=False)[name]
+    assert found is not None
+    [board] = [factor for factor in current().embodied(unit) if factor.unit == f"{unit}/GPU"]
+    [server] = [factor for factor in current().embodied(unit) if factor.unit == f"{unit}/server"]
+    each = board.value + server.value / value("hardware", "accelerators_per_server")
+    hours = value("hardware", "lifetime") * HOURS_PER_YEAR * value("hardware", "utilisation")
+    site_kw = 0.4 * stack.host.mid * stack.idle.mid * stack.pue.mid
+    assert found.quantity.mid == pytest.approx(scale * each / hours / site_kw)
+    assert {board.id, server.id, current().constant("estimate", "error").id} <= set(found.quantity.sources)
+    assert width(found.quantity) > 4.0
+
+
+def test_without_the_file_that_may_be_deleted_they_are_unknown_and_flagged(tmp_path: Path) -> None:
+    """`embodied_mpl.csv` is under a licence of its own: Mesure works without it."""
+    folder = tmp_path / "data"
+    shutil.copytree(str(files("mesure.catalogue") / "data"), folder)
+    (folder / "embodied_mpl.csv").unlink()
+    use(Catalogue(folder))
+    found = resolve("llama-3.1-8b", zone="FRA").impacts(input_tokens=9, output_tokens=9)
+    assert found.gwp_gco2eq is not None
+    assert found.adpe_gsbeq is None
+    assert found.pe_mj is None
+    assert found.usage.pe_mj is not None
+    assert {"embodied_adpe_no_factor", "embodied_pe_no_factor"} <= set(found.warnings)
+    [root] = [root for root in explain(found).roots if root.name == "adpe_gsbeq"]
+    told = {node.name: node for node in root.walk()}
+    assert told["embodied_adpe_gsbeq"].quantity is None
+    assert told["embodied_adpe_gsbeq"].formula == "no sourced factor for these machines"
 
 
 # Of a measured energy

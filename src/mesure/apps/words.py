@@ -111,6 +111,19 @@ STEPS: dict[str, str] = {
     "embodied_gwp_gco2eq": mark("CO₂e of manufacture"),
     "grid_intensity_gco2eq_per_kwh": mark("CO₂e of a kWh where it ran"),
     "manufacture_gco2eq_per_kwh": mark("Manufacture of the machines, per kWh"),
+    "usage_water_ml": mark("Water of electricity and halls"),
+    "site_water_ml": mark("Water evaporated on site"),
+    "grid_water_ml": mark("Water of generation"),
+    "wue_l_per_kwh": mark("Water on site, per kWh of the machines (WUE)"),
+    "grid_water_l_per_kwh": mark("Water of a kWh where it ran"),
+    "usage_adpe_gsbeq": mark("Minerals of electricity"),
+    "embodied_adpe_gsbeq": mark("Minerals of manufacture"),
+    "grid_adpe_gsbeq_per_kwh": mark("Minerals of a kWh where it ran"),
+    "manufacture_adpe_gsbeq_per_kwh": mark("Minerals of the machines, per kWh"),
+    "usage_pe_mj": mark("Primary energy of electricity"),
+    "embodied_pe_mj": mark("Primary energy of manufacture"),
+    "grid_pe_mj_per_kwh": mark("Primary energy of a kWh where it ran"),
+    "manufacture_pe_mj_per_kwh": mark("Primary energy of the machines, per kWh"),
 }
 
 #: Formulas that have French words; another one shows as the method states it.
@@ -131,6 +144,15 @@ FORMULAS: frozenset[str] = frozenset(
         mark("manufacture of the machine per W of its power / (lifetime x utilisation)"),
         mark("yearly, location-based, of the zone or of the provider's default places"),
         mark("manufacture of accelerator and server / (lifetime x utilisation) / power at the meter"),
+        mark("generation mix of the zone x what each technology takes"),
+        mark("energy x minerals of the grid"),
+        mark("energy x primary energy of the grid"),
+        mark("energy x water of the grid"),
+        mark("energy / PUE x WUE"),
+        mark("on site + by generation"),
+        mark("water evaporated on site per kWh of the machines"),
+        mark("usage alone: nobody publishes the water of manufacture"),
+        mark("no sourced factor for these machines"),
         mark("fresh input tokens x Wh per token"),
         mark("cached input tokens x Wh per token"),
         mark("output tokens x Wh per token"),
@@ -174,6 +196,13 @@ UNITS: dict[str, str] = {
     "Wh/hour": mark("Wh per hour"),
     "kgCO2e/machine": mark("kg CO₂e per machine"),
     "kgCO2e/W": mark("kg CO₂e per W"),
+    "kgSbeq/GPU": mark("kg Sb eq per accelerator"),
+    "kgSbeq/server": mark("kg Sb eq per server"),
+    "MJ/GPU": mark("MJ per accelerator"),
+    "MJ/server": mark("MJ per server"),
+    "gSbeq/kWh": mark("g Sb eq/kWh"),
+    "L/kWh": mark("L/kWh"),
+    "MJ/kWh": mark("MJ/kWh"),
     "kgCO2e/server": mark("kg CO₂e per server"),
     "kgCO2e/GPU": mark("kg CO₂e per accelerator"),
     "kgCO2e/board": mark("kg CO₂e per board"),
@@ -197,9 +226,23 @@ WARNINGS: dict[str, str] = {
     "image_megapixels_assumed": mark("The size of the image is not known: a usual one stands for it."),
     "audio_seconds_assumed": mark("The length of the audio is not known: a usual one stands for it."),
     "grid_direct_only": mark("This grid factor counts direct emissions only, without the making of fuels and plants."),
-    "water_no_factor": mark("Water: no sourced factor yet, so it is unknown."),
-    "adpe_no_factor": mark("Minerals: no sourced factor yet, so they are unknown."),
-    "pe_no_factor": mark("Primary energy: no sourced factor yet, so it is unknown."),
+    "water_no_factor": mark("Water: no sourced factor exists for this place, so it is unknown."),
+    "adpe_no_factor": mark("Minerals: no sourced factor exists for this place, so they are unknown."),
+    "pe_no_factor": mark("Primary energy: no sourced factor exists for this place, so it is unknown."),
+    "mix_not_of_zone": mark(
+        "Water, minerals and primary energy: the generation mix of the country, or of the world, stands for that of "
+        "this place."
+    ),
+    "embodied_water_no_factor": mark("Nobody publishes the water of manufacture: water is that of use alone."),
+    "embodied_adpe_no_factor": mark(
+        "The minerals of these machines have no sourced factor: those of use are known, the whole is not."
+    ),
+    "embodied_pe_no_factor": mark(
+        "The primary energy of these machines has no sourced factor: that of use is known, the whole is not."
+    ),
     "embodied_interval_not_validated": mark("The interval of manufacture is not validated by measurement."),
+    "water_adpe_pe_interval_not_validated": mark(
+        "The intervals of water, minerals and primary energy are not validated by measurement."
+    ),
     "interval_not_validated": mark("The interval is not validated by measurement."),
 }

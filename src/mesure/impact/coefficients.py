@@ -10,33 +10,35 @@ from mesure.catalogue import Factor, current
 from mesure.impact import formulas
 from mesure.impact.deployment import Deployment, ModelCard
 from mesure.impact.hardware import on_processor
-from mesure.impact.manufacture import manufacture
+from mesure.impact.manufacture import MADE, manufacture
 from mesure.impact.mixture import Spread
 from mesure.impact.modelled import Modelled, Reference, modelled
+from mesure.impact.place import electricity, place_of
 from mesure.impact.rows import Form, error_name, row_of
 from mesure.impact.scenarios import LOCAL_PROVIDERS
-from mesure.impact.site import Stack, place_of, stack_of
-from mesure.quantity import Quantity, Status
+from mesure.impact.site import Stack, processor_share, stack_of
+from mesure.quantity import Quantity, Status, weakest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from mesure.impact.impacts import Impacts
+    from mesure.impact.site import Sourced
 
-__all__ = ["BEYOND_ENERGY", "Coefficients", "coefficient_row", "resolve"]
+__all__ = ["Coefficients", "coefficient_row", "resolve"]
 
 _THIS_YEAR = 2026
 _TYPICAL = Reference()
-BEYOND_ENERGY = ("grid_intensity_gco2eq_per_kwh", "manufacture_gco2eq_per_kwh")
 
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
     """What one deployment costs per unit of each thing a call carries, with intervals, and everything that led to it.
 
-    `form`: Wh at the accelerators per unit of each term, and its errors; `parts`: host share, idle reserve, PUE, grid
-    intensity, manufacture per kWh of site energy; `factors`: every sourced figure used. `warnings` are codes.
+    `form`: Wh at the accelerators per unit of each term, and its errors; `parts`: host share, idle reserve, PUE, what a
+    kWh takes from the grid, the hall and the machines; `phases`: what each of them makes of a kWh at the meter, None
+    without a sourced factor; `factors`: every sourced figure used, those of energy first. `warnings` are codes.
     """
 
     model: str | None
@@ -51,11 +53,14 @@ class Coefficients:
     stack: Stack
     parts: Mapping[str, Quantity]
     phases: Mapping[str, Quantity | None]
+    energy_factors: tuple[Factor, ...]
     factors: tuple[Factor, ...]
     warnings: tuple[str, ...]
     status: Status
     catalogue_version: str
     _rows: dict[int, dict[str, float]] = field(default_factory=dict, repr=False)
+    _energy_sources: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    _provenance: dict[tuple[int, str, str], tuple[Status, tuple[str, ...]]] = field(default_factory=dict, repr=False)
     _multipliers: dict[tuple[int, str, str], tuple[Spread, Spread]] = field(default_factory=dict, repr=False)
 
     def row(self, basis: int) -> dict[str, float]:
@@ -92,24 +97,42 @@ class Coefficients:
         """Ids of every factor used."""
         return tuple(factor.id for factor in self.factors)
 
-    @cached_property
-    def energy_sources(self) -> tuple[str, ...]:
-        """Ids of the factors energy rests on: neither grid nor manufacture."""
-        elsewhere = {source for name in BEYOND_ENERGY if name in self.parts for source in self.parts[name].sources}
-        return tuple(source for source in self.sources if source not in elsewhere)
+    def energy_sources(self, basis: int) -> tuple[str, ...]:
+        """Ids of the factors energy rests on: of the model and its way to the meter, or of the way from where it was
+        read."""
+        reading = basis if basis >= formulas.ACCELERATOR else 0
+        found = self._energy_sources.get(reading)
+        if found is None:
+            ids = self._way_sources(reading) if reading else (factor.id for factor in self.energy_factors)
+            found = self._energy_sources[reading] = tuple(dict.fromkeys(ids))
+        return found
+
+    def _way_sources(self, reading: int) -> Iterator[str]:
+        processor = (processor_share().id,) if reading == formulas.PROCESSOR else ()
+        names = ("host_share", "idle_reserve", "pue") if reading == formulas.ACCELERATOR else ("idle_reserve", "pue")
+        yield from (*processor, *(source for name in names for source in self.parts[name].sources))
 
     @cached_property
     def without_factor(self) -> frozenset[tuple[str, str]]:
         """(part, quantity) that no sourced factor gives: "" the whole, "usage_", "embodied_"."""
-        missing = {name for name, per_kwh in self.phases.items() if per_kwh is None}
-        found = {(part, q) for part in formulas.PARTS[1:] for q in formulas.QUANTITIES[1:] if part + q in missing}
-        return frozenset(found | {("", quantity) for _, quantity in found})
+        wholes = ((part, quantity) for part in formulas.PARTS for quantity in formulas.QUANTITIES[1:])
+        return frozenset(
+            (part, quantity)
+            for part, quantity in wholes
+            if any(self.phases[phase + quantity] is None for phase in formulas.phases(part, quantity))
+        )
 
-    @cached_property
-    def place_status(self) -> Status:
-        """How the place is known: modelled where it is stated, default where it is assumed."""
-        grid = self.parts.get("grid_intensity_gco2eq_per_kwh")
-        return grid.status if grid else Status.MODELLED
+    def provenance(self, basis: int, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
+        """Of `part` of a quantity that has factors: the status of what an energy is multiplied by, and the ids of all
+        factors, those of the energy first."""
+        key = basis if basis >= formulas.ACCELERATOR else 0, part, quantity
+        found = self._provenance.get(key)
+        if found is None:
+            phases = [per for phase in formulas.phases(part, quantity) if (per := self.phases[phase + quantity])]
+            ids = (*self.energy_sources(basis), *(source for phase in phases for source in phase.sources))
+            status = weakest(phase.status for phase in phases)
+            found = self._provenance[key] = status, tuple(dict.fromkeys(ids))
+        return found
 
     def impacts(self, **facts: Any) -> Impacts:
         """Impacts of one call described by fields of `UsageEvent` (`input_tokens=...`); those left out are unknown.
@@ -168,20 +191,19 @@ def _resolve(
     own = local or on_processor(deployment.gpu)
     found = modelled(model, provider, stated_year, deployment, card, reference, local=local)
     stack = stack_of(provider, year, on_processor=own)
-    place, place_warnings = place_of(provider, zone, year)
+    used = electricity(place_of(provider, zone), stack, provider, year, on_processor=own)
     made = manufacture(found.power_w, stack, on_processor=own)
+    beyond = {**used.parts, **{_MADE_PART[name]: one for name, one in made.items() if one}}
     parts = {
         "host_share": stack.host,
         "idle_reserve": stack.idle,
         "pue": stack.pue,
-        **({"grid_intensity_gco2eq_per_kwh": place.quantity} if place else {}),
-        "manufacture_gco2eq_per_kwh": made.quantity,
+        **{name: one.quantity for name, one in beyond.items()},
         "accelerator_power_w": Quantity(*found.power_w, "W", Status.MODELLED),
     }
-    phases: dict[str, Quantity | None] = dict.fromkeys(formulas.MULTIPLIED)
-    phases |= {"usage_gwp_gco2eq": place.quantity if place else None, "embodied_gwp_gco2eq": made.quantity}
-    del phases["usage_energy_wh"]
-    used = (*found.factors, *stack.factors, *(place.factors if place else ()), *made.factors)
+    embodied = {f"embodied_{name}": one.quantity if one else None for name, one in made.items()}
+    energy_factors = tuple(dict.fromkeys((*found.factors, *stack.factors)))
+    further = (factor for one in beyond.values() for factor in one.factors)
     subject = found.subject
     return Coefficients(
         model=subject.name,
@@ -195,16 +217,27 @@ def _resolve(
         form=found.form,
         stack=stack,
         parts=parts,
-        phases=phases,
-        factors=tuple(dict.fromkeys(used)),
-        warnings=(*_model_warnings(found, deployment, local), *place_warnings, *_NO_FACTOR),
+        phases={**used.phases, **embodied, "embodied_water_ml": None},
+        energy_factors=energy_factors,
+        factors=tuple(dict.fromkeys((*energy_factors, *further))),
+        warnings=(*_model_warnings(found, deployment, local), *used.warnings, *_beyond_energy_warnings(made)),
         status=Status.MODELLED if subject.known else Status.DEFAULT,
         catalogue_version=current().version,
     )
 
 
-#: No licence-clean factor with a year exists yet for these.
-_NO_FACTOR = ("water_no_factor", "adpe_no_factor", "pe_no_factor", "embodied_interval_not_validated")
+_MADE_PART = {"gwp_gco2eq": "manufacture_gco2eq_per_kwh"} | {
+    name: f"manufacture_{name}_per_kwh" for name in MADE if name != "gwp_gco2eq"
+}
+
+
+_NO_MANUFACTURE = {"adpe_gsbeq": "embodied_adpe_no_factor", "pe_mj": "embodied_pe_no_factor"}
+
+
+def _beyond_energy_warnings(made: Mapping[str, Sourced | None]) -> tuple[str, ...]:
+    """What measurements have not validated, and what has no sourced factor: water of manufacture never has."""
+    always = ("embodied_interval_not_validated", "water_adpe_pe_interval_not_validated", "embodied_water_no_factor")
+    return (*always, *(code for name, code in _NO_MANUFACTURE.items() if made[name] is None))
 
 
 def _model_warnings(found: Modelled, deployment: Deployment, local: bool) -> tuple[str, ...]:

@@ -2,88 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mesure.catalogue import current
 from mesure.impact import formulas
+from mesure.impact.beyond_energy import impact_trees
 from mesure.impact.constants import belief
 from mesure.impact.site import processor_share
+from mesure.impact.tree import Explanation, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mesure.catalogue import Factor
     from mesure.impact.impacts import Impacts
-    from mesure.quantity import Quantity
 
 __all__ = ["Explanation", "Node", "explain"]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One quantity of the tree: `formula` in words of the method, `factors` it reads itself, `children` it is made of.
-
-    `quantity` is None where no sourced factor exists: unknown, not zero.
-    """
-
-    name: str
-    formula: str
-    quantity: Quantity | None
-    factors: tuple[Factor, ...] = ()
-    children: tuple[Node, ...] = ()
-
-    def walk(self) -> Iterator[Node]:
-        """Itself, then its descendants, depth first."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
-
-    def to_json(self) -> dict[str, Any]:
-        quantity = self.quantity
-        return {
-            "name": self.name,
-            "formula": self.formula,
-            "value": None
-            if quantity is None
-            else {"low": quantity.low, "mid": quantity.mid, "high": quantity.high, "unit": quantity.unit},
-            "status": None if quantity is None else quantity.status.value,
-            "factors": [factor.to_json() for factor in self.factors],
-            "children": [child.to_json() for child in self.children],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The trees of a result, what it assumes (`warnings`), and under which versions."""
-
-    model: str | None
-    requested: str
-    known: bool
-    nearest: tuple[str, ...]
-    view: str
-    warnings: tuple[str, ...]
-    method_version: str
-    catalogue_version: str
-    roots: tuple[Node, ...]
-
-    def factors(self) -> tuple[Factor, ...]:
-        """Every factor of the trees, once."""
-        return tuple(dict.fromkeys(f for root in self.roots for node in root.walk() for f in node.factors))
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "requested": self.requested,
-            "known": self.known,
-            "nearest": list(self.nearest),
-            "view": self.view,
-            "warnings": list(self.warnings),
-            "method_version": self.method_version,
-            "catalogue_version": self.catalogue_version,
-            "roots": [root.to_json() for root in self.roots],
-            "factors": [factor.to_json() for factor in self.factors()],
-        }
 
 
 def explain(impacts: Impacts) -> Explanation:
@@ -91,7 +23,7 @@ def explain(impacts: Impacts) -> Explanation:
     address."""
     coefficients = impacts.coefficients
     energy = _energy(impacts)
-    roots = (energy, _gwp(impacts, energy), *(_without_factor(impacts, name) for name in _WITHOUT_FACTOR))
+    roots = (energy, *impact_trees(impacts, energy))
     return Explanation(
         impacts.model,
         coefficients.requested,
@@ -105,11 +37,6 @@ def explain(impacts: Impacts) -> Explanation:
     )
 
 
-_WITHOUT_FACTOR = {
-    "water_ml": "IT energy x (WUE + PUE x water of the grid)",
-    "adpe_gsbeq": "energy x minerals of the grid + minerals of the hardware",
-    "pe_mj": "energy x primary energy of the grid + primary energy of the hardware",
-}
 _TERM_FORMULAS = {
     "fresh": "fresh input tokens x Wh per token",
     "cached": "cached input tokens x Wh per token",
@@ -127,7 +54,8 @@ _TERM_FORMULAS = {
 
 
 def _pick(impacts: Impacts, *prefixes: str) -> tuple[Factor, ...]:
-    return tuple(f for f in impacts.coefficients.factors if f.id.removeprefix("user.").startswith(prefixes))
+    """Factors of energy whose id starts so."""
+    return tuple(f for f in impacts.coefficients.energy_factors if f.id.removeprefix("user.").startswith(prefixes))
 
 
 def _energy(impacts: Impacts) -> Node:
@@ -214,38 +142,3 @@ def _assumptions(impacts: Impacts) -> tuple[Factor, ...]:
         "audio_seconds_assumed": constant("unknown-audio", "seconds"),
     }
     return tuple(factor for code, factor in assumed.items() if code in impacts.warnings)
-
-
-def _gwp(impacts: Impacts, energy: Node) -> Node:
-    parts = impacts.parts
-    grid = Node(
-        "grid_intensity_gco2eq_per_kwh",
-        "yearly, location-based, of the zone or of the provider's default places",
-        parts.get("grid_intensity_gco2eq_per_kwh"),
-        _pick(impacts, "grids.", "hosts.", "stack.grid."),
-    )
-    made = Node(
-        "manufacture_gco2eq_per_kwh", _made_of(impacts), parts["manufacture_gco2eq_per_kwh"], _pick(impacts, *_MADE)
-    )
-    site = Node("energy_wh", energy.formula, energy.quantity)
-    usage = Node("usage_gwp_gco2eq", "energy x grid intensity", impacts.usage.gwp_gco2eq, (), (site, grid))
-    hours = "energy x manufacture per kWh" if impacts.basis < formulas.ACCELERATOR else _OF_THE_MIDDLE
-    embodied = Node("embodied_gwp_gco2eq", hours, impacts.embodied.gwp_gco2eq, (), (site, made))
-    return Node("gwp_gco2eq", "usage + embodied", impacts.gwp_gco2eq, (), (usage, embodied))
-
-
-_OF_THE_MIDDLE = "middle of the energy x manufacture per kWh (it follows the hours of the machine)"
-_MADE = (
-    "stack.accelerator-manufacture.", "stack.server-manufacture.", "stack.hardware.", "stack.local-manufacture.",
-    "stack.local.lifetime", "stack.local.utilisation",
-)  # fmt: skip
-
-
-def _made_of(impacts: Impacts) -> str:
-    if impacts.coefficients.view == "local":
-        return "manufacture of the machine per W of its power / (lifetime x utilisation)"
-    return "manufacture of accelerator and server / (lifetime x utilisation) / power at the meter"
-
-
-def _without_factor(impacts: Impacts, name: str) -> Node:
-    return Node(name, _WITHOUT_FACTOR[name], getattr(impacts, name))

@@ -44,6 +44,7 @@ __all__ = [
     "impacts",
     "known",
     "multipliers",
+    "phases",
     "with_event_columns",
     "with_impacts",
 ]
@@ -232,8 +233,15 @@ def multipliers(part: str, quantity: str, q: str) -> tuple[tuple[str, str], ...]
     """(quantile of the energy, column of a row) whose products add up to `part` of `quantity`."""
     if quantity == "energy_wh":
         return ((q, f"m_usage_energy_wh_{q}"),)
-    phases = (part,) if part else PARTS[1:]
-    return tuple(("mid" if phase == "embodied_" else q, f"m_{phase}{quantity}_{q}") for phase in phases)
+    found = phases(part, quantity)
+    return tuple(("mid" if phase == "embodied_" else q, f"m_{phase}{quantity}_{q}") for phase in found)
+
+
+def phases(part: str, quantity: str) -> tuple[str, ...]:
+    """Phases that `part` of a quantity adds up. Nobody publishes the water of manufacture: the whole is that of use."""
+    if part:
+        return (part,)
+    return PARTS[1:2] if quantity == "water_ml" else PARTS[1:]
 
 
 def impacts(

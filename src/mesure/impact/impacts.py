@@ -7,9 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mesure.impact import formulas
-from mesure.impact.coefficients import BEYOND_ENERGY, Coefficients, resolve
+from mesure.impact.coefficients import Coefficients, resolve
 from mesure.impact.modelled import Reference
-from mesure.impact.site import processor_share
 from mesure.quantity import Quantity, Status, weakest
 from mesure.version import METHOD_VERSION
 
@@ -167,26 +166,11 @@ class Impacts:
         )
 
     def _provenance(self, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
-        coefficients = self.coefficients
         if quantity == "energy_wh":
-            return self.status, coefficients.energy_sources if self._measured is None else self._stack_sources
+            return self.status, self.coefficients.energy_sources(self.basis)
         # Computed from factors: never stronger than modelled, and as weak as the weakest of them
-        factors = Status.MODELLED if part == "embodied_" else coefficients.place_status
-        status = weakest((self.status, factors))
-        if self._measured is None:
-            return status, coefficients.sources
-        beyond = (coefficients.parts[name].sources for name in BEYOND_ENERGY if name in coefficients.parts)
-        return status, (*self._stack_sources, *(source for sources in beyond for source in sources))
-
-    @functools.cached_property
-    def _stack_sources(self) -> tuple[str, ...]:
-        """Factors a measured energy goes through on its way to the meter: those of the model are not used."""
-        parts = self.coefficients.parts
-        server, processor_read = self.basis == formulas.SERVER, self.basis == formulas.PROCESSOR
-        names = ("idle_reserve", "pue") if server else ("host_share", "idle_reserve", "pue")
-        processor = (processor_share().id,) if processor_read else ()
-        stack = [parts[name] for name in names if not (processor and name == "host_share")]
-        return (*processor, *(source for part in stack for source in part.sources))
+        factors, sources = self.coefficients.provenance(self.basis, part, quantity)
+        return weakest((self.status, factors)), sources
 
     @property
     def energy_wh(self) -> Quantity:
@@ -202,6 +186,7 @@ class Impacts:
 
     @property
     def water_ml(self) -> Quantity | None:
+        """Consumed in use, on site and by generation, not scarcity-weighted: that of manufacture has no factor."""
         return self.quantity("", "water_ml")
 
     @property

@@ -6,55 +6,96 @@ out, and its spread is in neither (`rows`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.catalogue import current
 from mesure.impact.site import Sourced
 from mesure.quantity import Quantity, Status, add_independent, inverse, multiply_independent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mesure.catalogue import Factor
     from mesure.impact.mixture import Spread
     from mesure.impact.site import Stack
 
-__all__ = ["manufacture"]
+__all__ = ["MADE", "manufacture"]
 
 _HOURS_PER_YEAR = 8766.0
-_UNIT = "gCO2e/kWh"
 
 
-def manufacture(power_w: Spread, stack: Stack, *, on_processor: bool) -> Sourced:
-    """gCO2e per kWh of site energy. `power_w`: what one accelerator draws while it works.
+class _Made(NamedTuple):
+    """`unit` in which makers and libraries state one quantity, `per` machine; a kWh carries it in `per_kwh`."""
+
+    unit: str
+    per_kwh: str
+    scale: float
+
+
+#: Quantity -> how it is stated. Water of manufacture has no sourced factor.
+MADE: Mapping[str, _Made] = {
+    "gwp_gco2eq": _Made("kgCO2e", "gCO2e/kWh", 1e3),
+    "adpe_gsbeq": _Made("kgSbeq", "gSbeq/kWh", 1e3),
+    "pe_mj": _Made("MJ", "MJ/kWh", 1.0),
+}
+
+
+def manufacture(power_w: Spread, stack: Stack, *, on_processor: bool) -> dict[str, Sourced | None]:
+    """Each quantity of `MADE` per kWh of site energy; None without a sourced factor. `power_w`: what one accelerator
+    draws while it works.
 
     A machine of one's own has neither its size nor its power stated: a larger one takes more to make and draws more, so
-    that its manufacture is known per W.
+    that its manufacture is known per W, for carbon only.
     """
-    constant = current().constant
-    kind = "local" if on_processor else "hardware"
-    life, busy = constant(kind, "lifetime"), constant(kind, "utilisation")
     if on_processor:
-        made: tuple[Factor, ...] = (constant("local-manufacture", "gwp_per_w"),)
-        per_w: tuple[Quantity, ...] = (_quantity(made[0]),)
-        above = stack.idle.mid * stack.pue.mid
-    else:
-        made = (
-            constant("accelerator-manufacture", "gwp"),
-            constant("server-manufacture", "gwp"),
-            constant("hardware", "accelerators_per_server"),
-        )
-        power = Quantity(*power_w, "W", Status.MODELLED)
-        per_w = (_per_accelerator(*made), inverse(power, "1/W"))
-        above = stack.host.mid * stack.idle.mid * stack.pue.mid
-    hours = (inverse(_quantity(life), "1/years"), inverse(_quantity(busy), "1"))
-    found = multiply_independent((*per_w, *hours), _UNIT).scaled(1e6 / _HOURS_PER_YEAR / above)
-    factors = (*made, life, busy)
-    return Sourced(found._replace(sources=tuple(factor.id for factor in factors)), factors)
+        per_w = _sourced(current().constant("local-manufacture", "gwp_per_w"))
+        found = _per_kwh(per_w, MADE["gwp_gco2eq"], "local", stack.idle.mid * stack.pue.mid)
+        return dict.fromkeys(MADE) | {"gwp_gco2eq": found}
+    watts = inverse(Quantity(*power_w, "W", Status.MODELLED), "1/W")
+    above = stack.host.mid * stack.idle.mid * stack.pue.mid
+    out: dict[str, Sourced | None] = {}
+    for name, made in MADE.items():
+        each = _per_accelerator(made.unit)
+        if each:
+            each = Sourced(multiply_independent((each.quantity, watts), made.unit), each.factors)
+        out[name] = _per_kwh(each, made, "hardware", above) if each else None
+    return out
 
 
-def _per_accelerator(accelerator: Factor, server: Factor, per_server: Factor) -> Quantity:
+def _per_kwh(per_w: Sourced, made: _Made, kind: str, above: float) -> Sourced:
+    """`above`: W at the meter per W of the machine."""
+    life, busy = (current().constant(kind, name) for name in ("lifetime", "utilisation"))
+    rates = (inverse(_quantity(life), "1/years"), inverse(_quantity(busy), "1"))
+    scale = 1e3 * made.scale / _HOURS_PER_YEAR / above
+    quantity = multiply_independent((per_w.quantity, *rates), made.per_kwh).scaled(scale)
+    factors = (*per_w.factors, life, busy)
+    return Sourced(quantity._replace(sources=tuple(factor.id for factor in factors)), factors)
+
+
+def _per_accelerator(unit: str) -> Sourced | None:
     """One accelerator and its share of the server around it."""
-    share = multiply_independent((_quantity(server), inverse(_quantity(per_server), "1")), accelerator.unit)
-    return add_independent((_quantity(accelerator), share))
+    accelerator, server = _listed("accelerator", f"{unit}/GPU"), _listed("server", f"{unit}/server")
+    if accelerator is None or server is None:
+        return None
+    seats = current().constant("hardware", "accelerators_per_server")
+    share = multiply_independent((server.quantity, inverse(_quantity(seats), "1")), accelerator.quantity.unit)
+    factors = tuple(dict.fromkeys((*accelerator.factors, *server.factors, seats)))
+    return Sourced(add_independent((accelerator.quantity, share)), factors)
+
+
+def _listed(what: str, unit: str) -> Sourced | None:
+    """Carbon between the published figures; else the one estimate there is, with the least spread of an estimate."""
+    if unit.startswith("kgCO2e"):
+        return _sourced(current().constant(f"{what}-manufacture", "gwp"))
+    listed = [factor for factor in current().embodied(unit) if factor.unit == unit]
+    if not listed:
+        return None
+    error = current().constant("estimate", "error")
+    return Sourced(multiply_independent((_quantity(listed[-1]), _quantity(error)), unit), (listed[-1], error))
+
+
+def _sourced(factor: Factor) -> Sourced:
+    return Sourced(_quantity(factor), (factor,))
 
 
 def _quantity(factor: Factor) -> Quantity:

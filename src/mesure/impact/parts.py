@@ -37,7 +37,7 @@ def _modelled(impacts: Impacts) -> dict[str, Quantity]:
         energy = formulas.accelerator_energy_wh(impacts.columns, impacts.row, features)
         if energy > 0.0 or name == "accelerator_energy_wh":
             low, mid, high = (energy * factor for factor in error)
-            out[name] = Quantity(low, mid, high, "Wh", impacts.status, coefficients.energy_sources)
+            out[name] = Quantity(low, mid, high, "Wh", impacts.status, coefficients.energy_sources(impacts.basis))
     return out
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mesure.catalogue import current
 from mesure.errors import InvalidValue
-from mesure.impact.explain import Explanation, Node
+from mesure.impact.beyond_energy import WATER_OF_USE
 from mesure.impact.training_energy import energy_of
 from mesure.impact.training_plausibility import Implausible, implausible_in
 from mesure.impact.training_run import TrainingRun
 from mesure.impact.training_site import UNITS, embodied_of, usage_of
+from mesure.impact.tree import Explanation, Node
 from mesure.quantity import Quantity, Status, add_shared
 from mesure.version import METHOD_VERSION
 
@@ -52,7 +53,7 @@ class TrainingImpacts:
 
     `path`: what the energy is computed from. `basis`: where its middle comes from - `convention` (GPU-hours x board
     power x PUE, as publishers do; the interval is that of whole machines), `realistic`, or `measured`. A total is None
-    where a phase is unknown: the other phase still holds its own. Carbon is location-based.
+    where a phase is unknown (water: where use is); the other phase still holds its own. Carbon is location-based.
     """
 
     energy_wh: Quantity
@@ -73,7 +74,8 @@ class TrainingImpacts:
 
     @property
     def water_ml(self) -> Quantity | None:
-        return self._total("water_ml")
+        """Of use alone: nobody publishes that of manufacture."""
+        return self.usage.water_ml
 
     @property
     def adpe_gsbeq(self) -> Quantity | None:
@@ -188,6 +190,8 @@ def _of_manufacture(made: TrainingPhase) -> tuple[str, ...]:
 
 
 def _root(name: str, usage: Node, embodied: Node) -> Node:
+    if name == "water_ml":
+        return Node(name, WATER_OF_USE, usage.quantity, (), (usage,))
     return Node(name, "usage + embodied", _sum(usage.quantity, embodied.quantity), (), (usage, embodied))
 
 

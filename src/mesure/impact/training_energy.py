@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mesure.catalogue import current
 from mesure.errors import InvalidValue
-from mesure.impact.explain import Node
 from mesure.impact.training_factors import training_factor
 from mesure.impact.training_run import factor_node, product, stated
+from mesure.impact.tree import Node
 from mesure.quantity import Quantity, Status, inverse, multiply_independent
 
 if TYPE_CHECKING:

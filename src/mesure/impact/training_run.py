@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mesure.catalogue import current
 from mesure.errors import InvalidValue, UnknownName, nearest_names
-from mesure.impact.explain import Node
+from mesure.impact.tree import Node
 from mesure.quantity import Quantity, Status, exact, multiply_independent
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mesure.catalogue import current
-from mesure.impact.explain import Node
 from mesure.impact.training_factors import training_factor
 from mesure.impact.training_run import factor_node, product, stated
+from mesure.impact.tree import Node
 from mesure.quantity import Status, add_independent, add_shared, inverse, multiply_independent
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _per_kwh(run: TrainingRun, parameter: str) -> Node:
 def _water(run: TrainingRun, energy: TrainingEnergy) -> Node:
     """mL: a litre per kWh is a millilitre per Wh."""
     wue = factor_node(
-        "wue", training_factor("site.wue"), "water evaporated on site per kWh of the machines", Status.DEFAULT
+        "wue", current().constant("unknown", "wue"), "water evaporated on site per kWh of the machines", Status.DEFAULT
     )
     on_site = product("site_water_ml", "energy of the machines x WUE", (_bare(energy.machines), wue), "mL")
     made = product("grid_water_ml", "energy x water of the grid", (_bare(energy.site), _per_kwh(run, "water")), "mL")

@@ -71,17 +71,32 @@ def _shown(quantity: Quantity | None, language: str) -> str:
     return plain(catalog(language).quantity(quantity._replace(unit=unit)).value)
 
 
-def _compare(line: Node, step: Step, language: str, extra: list[str]) -> None:
+def _ids(code: Node) -> list[str]:
+    """Of one factor, or of several of one source, each with its value."""
+    return [part.partition(" = ")[0] for part in code.text.split(" · ")]
+
+
+def _is_known(root: Step) -> bool:
+    return any(node.quantity for node in (root, *root.children))
+
+
+def _compare(line: Node, step: Step, language: str, told: set[str]) -> None:
+    """`told`: steps and factors that a line above holds, and a sensor's own."""
+    told.add(step.name)
+    children = [child for child in step.children if child.children or child.factors or child.name not in told]
     name = catalog(language).t(STEPS[step.name])
     assert plain(str(line.children[0])) == plain(name)
     (value,) = _children(line, "strong")
     assert value.text.split(" [")[0].startswith(_shown(step.quantity, language))
-    listed = [code.text for box in _children(line, "details") for code in box.all("code")]
-    assert [one for one in listed if one not in extra] == [factor.id for factor in step.factors]
+    listed = [one for box in _children(line, "details") for code in box.all("code") for one in _ids(code)]
+    new = {factor.id for factor in step.factors} - told
+    assert len(listed) == len(set(listed))
+    assert set(listed) - told == new
+    told |= new
     below = _steps(line)
-    assert len(below) == len(step.children)
-    for inner, child in zip(below, step.children, strict=True):
-        _compare(inner, child, language, extra)
+    assert len(below) == len(children)
+    for inner, child in zip(below, children, strict=True):
+        _compare(inner, child, language, told)
 
 
 @_both
@@ -92,11 +107,13 @@ def test_the_page_draws_the_tree_of_the_method(name: str, language: str) -> None
     used = energy_of(event)
     explanation = explain(Pricer({}).impacts(event))
     (tree,) = (found for found in _page(event, language).all("ul") if found.classes == ["tree"] and _is_top(found))
-    roots = [root for root in explanation.roots if root.quantity]
+    roots = [root for root in explanation.roots if _is_known(root)]
     lines = _children(tree, "li")
-    assert len(lines) == len(roots)
+    assert len(lines) == len(roots) == 5
+    told = {used.factor.id} if used and used.factor else set()
     for line, root in zip(lines, roots, strict=True):
-        _compare(line, root, language, [used.factor.id] if used and used.factor else [])
+        _compare(line, root, language, told)
+    assert {factor.id for factor in explanation.factors()} <= told
 
 
 def _is_top(tree: Node) -> bool:
@@ -108,7 +125,9 @@ def _is_top(tree: Node) -> bool:
 def test_every_factor_stands_with_its_source_year_and_licence(name: str, language: str) -> None:
     explanation = explain(Pricer({}).impacts(_CALLS[name]))
     facts = [node for node in _page(_CALLS[name], language).all("ul") if node.classes == ["facts"]]
-    lines = {node.one("code").text: node.text for box in facts for node in box.all("li") if node.all("code")}
+    lines = {
+        one: node.text for box in facts for node in box.all("li") if node.all("code") for one in _ids(node.one("code"))
+    }
     for factor in explanation.factors():
         assert factor == factor_named(factor.id, current())
         line = lines[factor.id]
@@ -288,3 +307,35 @@ def test_times_are_the_organisation_s() -> None:
         text = read(client_of(source, timezone=zone).get(f"/en/calls/{event.id}").text).text
         assert shown in text
     assert Reader.of("en", settings(timezone="UTC")).local(event.started_at).hour == 13
+
+
+@_both
+@_every_call
+def test_every_factor_is_on_the_page_once(name: str, language: str) -> None:
+    page = _page(_CALLS[name], language)
+    listed = [one for box in page.all("details") for code in box.all("code") for one in _ids(code)]
+    assert len(listed) == len(set(listed))
+    wanted = {factor.id for factor in explain(Pricer({}).impacts(_CALLS[name])).factors()}
+    assert wanted <= set(listed)
+    assert any(one.startswith("grid_impacts.") for one in listed)
+
+
+@_both
+@_every_call
+def test_water_minerals_and_primary_energy_have_their_trees(name: str, language: str) -> None:
+    t, impacts = catalog(language), Pricer({}).impacts(_CALLS[name])
+    text = _page(_CALLS[name], language).text
+    for quantity in ("water_ml", "adpe_gsbeq", "pe_mj"):
+        used = getattr(impacts.usage, quantity)
+        assert used is not None
+        for step, shown in ((quantity, getattr(impacts, quantity)), (f"usage_{quantity}", used)):
+            assert plain(f"{t.t(STEPS[step])} {_shown(shown, language)}") in text
+    assert plain(t.t(WARNINGS["embodied_water_no_factor"])) in text
+
+
+@_both
+def test_what_is_known_of_use_shows_where_the_whole_is_not(language: str) -> None:
+    t, text = catalog(language), _page(_CALLS["sensed"], language).text
+    assert f"{t.t(STEPS['adpe_gsbeq'])} —" in text
+    assert plain(t.t(WARNINGS["embodied_adpe_no_factor"])) in text
+    assert plain(t.t("no sourced factor for these machines")) in text

@@ -11,7 +11,7 @@ import web_scenes
 from held_pages import HeldSource, client_of, settings
 from page_reader import Node, plain, read
 
-from mesure.apps.web.factors import factor_line, tidy
+from mesure.apps.web.factors import factor_line, factor_lines, tidy
 from mesure.apps.web.reader import Reader
 from mesure.apps.words import FACTOR_STATUSES, UNITS
 from mesure.catalogue import Factor, current
@@ -48,6 +48,23 @@ def test_a_line_reads_as_its_row_of_the_catalogue() -> None:
     assert _line(_factor(), "fr").text == (
         "1,25 [1,1–1,5] · Acme, report · 2025 · licence : CC BY 4.0 · sites.acme.pue.2025"
     )
+
+
+def test_figures_of_one_source_stand_on_one_line() -> None:
+    other = _factor(id="sites.acme.pue.2024", value=1.5, low=1.5, high=1.5)
+    apart = _factor(id="sites.acme.wue.2025", value=0.2, low=0.2, high=0.2, unit="L/kWh", source="Acme, water report")
+    one, two = (read(str(line)) for line in factor_lines([_factor(), apart, other], Reader.of("en", settings())))
+    assert one.text == (
+        "sites.acme.pue.2025 = 1.25 [1.1–1.5] · sites.acme.pue.2024 = 1.5 · Acme, report · 2025 · licence: CC BY 4.0"
+    )
+    assert two.text == _line(apart).text
+    assert factor_lines([], Reader.of("en", settings())) == []
+
+
+@pytest.mark.parametrize("column", ["source", "source_url", "year", "licence", "status"])
+def test_what_differs_in_its_provenance_stands_apart(column: str) -> None:
+    other = _factor(id="sites.acme.pue.2024", **{column: 2024 if column == "year" else "estimated"})
+    assert len(factor_lines([_factor(), other], Reader.of("en", settings()))) == 2
 
 
 @_both
@@ -121,8 +138,8 @@ def test_an_assumption_of_ours_is_said_once_and_links_to_no_paper(source: str, f
         ),
         (
             {"value": 5e-6, "low": 5e-6, "high": 5e-6, "unit": "gSbeq/kWh"},
-            "0,000005 gSbeq/kWh ·",
-            "0.000005 gSbeq/kWh ·",
+            "0,000005 g Sb eq/kWh ·",
+            "0.000005 g Sb eq/kWh ·",
         ),
         ({"value": 0.0, "low": 0.0, "high": 0.4, "unit": "1"}, "0 [0–0,4] ·", "0 [0–0.4] ·"),
         (

@@ -59,9 +59,10 @@ def _rows(voice: Voice, impacts: Impacts) -> list[tuple[str, str, str]]:
     rows = []
     for quantity, msgid in NAMES.items():
         rows.append((voice.t(msgid), *_figure(voice, getattr(impacts, quantity))))
-        if quantity == "gwp_gco2eq" and impacts.gwp_gco2eq is not None:
+        made = getattr(impacts.embodied, quantity)
+        if made is not None or (getattr(impacts, quantity) is None and getattr(impacts.usage, quantity) is not None):
             for phase, words in ((impacts.usage, mark("use")), (impacts.embodied, mark("manufacture"))):
-                figure, _ = _figure(voice, phase.gwp_gco2eq)
+                figure, _ = _figure(voice, getattr(phase, quantity))
                 rows.append((f"  {voice.t(words)}", f"  {figure}", ""))
     return rows
 

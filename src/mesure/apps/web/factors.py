@@ -11,11 +11,13 @@ from mesure.apps.words import FACTOR_STATUSES, UNITS
 from mesure.i18n.text import NARROW
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from mesure.apps.web.reader import Reader
     from mesure.catalogue import Factor
     from mesure.meter.sensors import SensorFactor
 
-__all__ = ["factor_line", "tidy"]
+__all__ = ["factor_line", "factor_lines", "tidy"]
 
 #: Notes that curators leave in a source or licence; people read their meaning instead, as a status.
 _NOTES = re.compile(
@@ -31,23 +33,40 @@ def tidy(text: str) -> tuple[str, bool]:
     return kept.replace("()", "").strip(" ,;:"), unchecked
 
 
+def factor_lines(factors: Iterable[Factor | SensorFactor], reader: Reader) -> list[Element]:
+    """One line a source: figures that share theirs, its year and its licence stand together."""
+    groups: dict[tuple[object, ...], list[Factor | SensorFactor]] = {}
+    for factor in factors:
+        told = (factor.source, factor.source_url, factor.year, factor.licence, factor.status)
+        groups.setdefault(told, []).append(factor)
+    return [_line(group, reader) for group in groups.values()]
+
+
 def factor_line(factor: Factor | SensorFactor, reader: Reader) -> Element:
-    t = reader.t
+    return _line([factor], reader)
+
+
+def _line(group: Sequence[Factor | SensorFactor], reader: Reader) -> Element:
+    t, factor = reader.t, group[0]
     licence, licence_unchecked = tidy(factor.licence)
     unchecked = licence_unchecked or tidy(factor.source)[1]
     status = FACTOR_STATUSES.get("unchecked" if unchecked else factor.status)
     if _OURS.match(factor.source):  # its source says so already
         status = None
+    one = len(group) == 1
     return li[
-        _value(factor, reader),
+        _value(factor, reader) if one else code[_listed(group, reader)],
         " · ",
         _source(factor, reader),
         f" · {factor.year} · {t.t('licence:')} ",
         licence,
         f" · {t.t(status)}" if status else None,
-        " · ",
-        code[factor.id],
+        [" · ", code[factor.id]] if one else None,
     ]
+
+
+def _listed(group: Sequence[Factor | SensorFactor], reader: Reader) -> str:
+    return " · ".join(f"{factor.id} = {_value(factor, reader)}" for factor in group)
 
 
 def _source(factor: Factor | SensorFactor, reader: Reader) -> Node:

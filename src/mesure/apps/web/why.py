@@ -36,7 +36,7 @@ from htpy import (
 from starlette.exceptions import HTTPException
 
 from mesure.apps.web.everyday import LED_HOUR, LITRE_BOILED
-from mesure.apps.web.factors import factor_line
+from mesure.apps.web.factors import factor_line, factor_lines
 from mesure.apps.web.figures import badge, badges, figure, headline, largest
 from mesure.apps.web.sensed import sensed, sensor_factors
 from mesure.apps.words import FORMULAS, MEANINGS, OUTCOMES, SENSED, SENSORS, STEPS, UNITS, WARNINGS
@@ -108,7 +108,7 @@ def _call_page(event: UsageEvent, impacts: Impacts, explanation: Explanation, re
             section(".c5")[h2[t.t("The facts")], dl(".spaced")[_facts(event, used, reader)]],
             section(".c7")[
                 h2[t.t("The calculation")],
-                ul(".tree")[[_step(root, used, reader) for root in explanation.roots if root.quantity]],
+                ul(".tree")[_steps(explanation, used, reader)],
             ],
         ],
         [h2(".sub")[t.t("What this assumes")], ul(".facts")[[li[text] for text in _assumptions(explanation, reader)]]]
@@ -216,9 +216,16 @@ def _assumptions(explanation: Explanation, reader: Reader) -> list[str]:
     return [reader.t.t(WARNINGS[code]) if code in WARNINGS else code for code in explanation.warnings]
 
 
-def _step(step: Step, used: Sensed | None, reader: Reader) -> Element:
-    """One step: its name, value, formula, factors, and the steps it rests on."""
+def _steps(explanation: Explanation, used: Sensed | None, reader: Reader) -> list[Element]:
+    told: set[str] = set()  # names of steps and ids of factors
+    return [_step(root, used, told, reader) for root in explanation.roots if _is_known(root)]
+
+
+def _step(step: Step, used: Sensed | None, told: set[str], reader: Reader) -> Element:
+    """One step: its name, value, formula, factors, and the steps it rests on. What is `told` above is not again."""
     t = reader.t
+    told.add(step.name)
+    children = [child for child in step.children if child.children or child.factors or child.name not in told]
     factors: list[AnyFactor] = [*step.factors]
     formula = _formula(step.formula, reader) if _is_told(step) else None
     if step.formula == READ and used is not None:
@@ -229,9 +236,14 @@ def _step(step: Step, used: Sensed | None, reader: Reader) -> Element:
         " ",
         strong[_step_value(step.quantity, reader)],
         span(".formula")[formula] if formula else None,
-        _step_factors(factors, reader),
-        ul(".tree")[[_step(child, used, reader) for child in step.children]] if step.children else None,
+        _step_factors(factors, told, reader),
+        ul(".tree")[[_step(child, used, told, reader) for child in children]] if children else None,
     ]
+
+
+def _is_known(root: Step) -> bool:
+    """The whole, or a phase of it: use may be known where manufacture is not."""
+    return root.quantity is not None or any(child.quantity is not None for child in root.children)
 
 
 def _is_told(step: Step) -> bool:
@@ -258,11 +270,20 @@ def _step_value(quantity: Quantity | None, reader: Reader) -> Node:
     return figure(quantity._replace(unit=reader.t.t(UNITS.get(quantity.unit, quantity.unit))), reader.t)
 
 
-def _step_factors(factors: Sequence[AnyFactor], reader: Reader) -> Node:
+def _step_factors(factors: Sequence[AnyFactor], told: set[str], reader: Reader) -> Node:
+    """Those that no step above has shown, and how many have been."""
     if not factors:
         return None
-    title = reader.t.n("{count} factor", "{count} factors", len(factors))
-    return details[summary[title], ul(".facts")[[factor_line(factor, reader) for factor in factors]]]
+    t, new = reader.t, [factor for factor in factors if factor.id not in told]
+    told.update(factor.id for factor in new)
+    title, above = t.n("{count} factor", "{count} factors", len(factors)), len(factors) - len(new)
+    return details[
+        summary[title],
+        ul(".facts")[
+            factor_lines(new, reader),
+            li[t.n("{count} shown above", "{count} shown above", above)] if above else None,
+        ],
+    ]
 
 
 def _total_page(overview: Overview, factors: Sequence[AnyFactor], missing: Sequence[str], reader: Reader) -> Fragment:

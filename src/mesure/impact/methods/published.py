@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mesure.impact.methods.method import MethodEstimate, relevant
 from mesure.impact.methods.own_factors import factors_of
 from mesure.impact.methods.subject import TEXT
-from mesure.impact.site import place_of
+from mesure.impact.place import carbon_of, place_of
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:
@@ -54,10 +54,12 @@ class ConstantPerQuery:
         codes = relevant(self.ignores, call, amounts)
         if self.gwp:
             return MethodEstimate(energy, _times(self.gwp, amounts.calls, "gCO2eq"), codes)
-        place, warnings = place_of(call.provider, call.zone, call.at.year if call.at else _THIS_YEAR)
-        if place is None:
+        place = place_of(call.provider, call.zone)
+        found, warnings = carbon_of(place, call.at.year if call.at else _THIS_YEAR)
+        warnings = (*place.warnings, *warnings)
+        if found is None:
             return MethodEstimate(energy, None, (*codes, *warnings))
-        grid = place.quantity
+        grid = found.quantity
         low, mid, high = (a * b * 1e-3 for a, b in zip(energy[:3], grid[:3], strict=True))
         gwp = Quantity(low, mid, high, "gCO2eq", Status.DEFAULT, (*energy.sources, *grid.sources))
         return MethodEstimate(energy, gwp, (*codes, *warnings))
