@@ -224,6 +224,10 @@ class Catalogue:
         """All rows of a table as they are written, checked."""
         return self._tables.rows(table)
 
+    def holds(self, table: str) -> bool:
+        """Whether this edition has the table: an earlier one may not."""
+        return (self._tables.folder / f"{table}.csv").is_file() or bool(self._tables.overlay.of(table))
+
     def check(self) -> dict[str, int]:
         """Read and check every row of every table: table -> rows. Raises `CatalogueError` on the first refused one."""
         return {table: len(self._tables.rows(table)) for table in (*FACTOR_TABLES, *NAME_TABLES, PRICES)}

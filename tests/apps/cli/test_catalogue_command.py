@@ -16,6 +16,39 @@ from .conftest import Run
 OWN = own_factor(30)
 
 
+PRIVATE = """
+[[factor]]
+table = "models"
+entity = "acme-support-7b"
+parameter = "total_params_b"
+value = 7.6
+unit = "1e9 parameters"
+year = 2026
+source = "Acme, training log"
+source_url = "internal"
+licence = "internal"
+status = "published"
+
+[[name]]
+name = "ft:acme-support"
+model = "llama-3.1-8b"
+source = "Acme"
+licence = "internal"
+
+[[price]]
+provider = "acme"
+model = "acme-support-7b"
+valid_from = "2026-02-01"
+input = 0.2
+output = 0.4
+unit = "USD/Mtoken"
+year = 2026
+source = "Acme"
+source_url = "internal"
+licence = "internal"
+"""
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     path = tmp_path / "mine.toml"
@@ -103,12 +136,48 @@ def test_an_unknown_name_gets_the_nearest(mesure: Run) -> None:
 
 
 def test_diff_of_a_file_of_ones_own(mesure: Run, own: Path) -> None:
+    """A figure of one's own replaces those of every year: it is one change, from the last of them."""
     ran = mesure("catalogue", "diff", "packaged", own, "--json")
     assert ran.code == 0
-    assert [(c["old"]["source"], c["new"]["value"]) for c in ran.data["changed"]] == []
-    assert [factor["id"] for factor in ran.data["added"]] == ["user.grids.FRA.intensity.2026"]
-    assert {factor["id"] for factor in ran.data["removed"]} >= {"grids.FRA.intensity.2025"}
-    assert "Added: 1" in mesure("catalogue", "diff", "packaged", own).out
+    [change] = ran.data["changed"]
+    assert (change["old"]["id"], change["old"]["value"]) == ("grids.FRA.intensity.2025", 41.44)
+    assert (change["new"]["id"], change["new"]["value"]) == ("user.grids.FRA.intensity.2026", 30)
+    assert all(ran.data[kind] == [] for kind in ran.data.keys() - {"old", "new", "changed"})
+    text = mesure("catalogue", "diff", "packaged", own).out
+    assert "Changed: 1" in text
+    assert "Added: 0" in text
+    assert "41.44 → 30" in text
+    assert "41,44 → 30" in mesure("catalogue", "diff", "packaged", own, "--lang", "fr").out
+
+
+def test_diff_tells_names_models_and_prices_of_ones_own(mesure: Run, own: Path) -> None:
+    own.write_text(PRIVATE, encoding="utf-8")
+    ran = mesure("catalogue", "diff", "packaged", own, "--json")
+    assert ran.data["models_added"] == ["acme-support-7b"]
+    assert ran.data["names"] == [{"name": "ft:acme-support", "old": "", "new": "llama-3.1-8b"}]
+    assert ran.data["prices"] == [
+        {"price": "acme acme-support-7b standard 2026-02-01", "old": "", "new": "0.2 / 0.4 / - / -"}
+    ]
+    french = mesure("catalogue", "diff", "packaged", own, "--lang", "fr").out
+    assert "standard 2026-02-01: - → 0,2 / 0,4 / - / -" in french
+    assert "Noms changés\u00a0: 1" in french
+
+
+def test_diff_tells_a_source_that_changed_under_the_same_number(mesure: Run, tmp_path: Path) -> None:
+    with as_file(files("mesure.catalogue") / "data") as data:
+        shutil.copytree(data, tmp_path / "edition")
+    table = tmp_path / "edition" / "sites.csv"
+    text = table.read_text(encoding="utf-8")
+    assert ",EcoLogits 0.11.3," in text
+    table.write_text(text.replace(",EcoLogits 0.11.3,", ",EcoLogits 0.12,", 1), encoding="utf-8")
+    (tmp_path / "edition" / "training.csv").unlink()  # an edition of before this table
+    ran = mesure("catalogue", "diff", "edition", "packaged", "--json")
+    [change] = ran.data["sources"]
+    assert (change["old"]["source"], change["new"]["source"]) == ("EcoLogits 0.12", "EcoLogits 0.11.3")
+    assert change["old"]["value"] == change["new"]["value"]
+    assert ran.data["changed"] == []
+    assert {factor["id"].split(".")[0] for factor in ran.data["added"]} == {"training"}
+    assert "EcoLogits 0.12 → EcoLogits 0.11.3" in mesure("catalogue", "diff", "edition", "packaged").out
 
 
 def test_diff_of_two_editions(mesure: Run, tmp_path: Path) -> None:
