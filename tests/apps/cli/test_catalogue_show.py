@@ -144,7 +144,17 @@ def test_a_factor_is_written_as_its_source_gave_it(factor: Factor, french: str, 
 
 
 def _edition(*factors: Factor, models: tuple[str, ...] = ()) -> Any:
-    return SimpleNamespace(factors=lambda: factors, models=lambda: models)
+    def row(factor: Factor) -> dict[str, str]:
+        _, entity, parameter, *_ = factor.id.removeprefix("user.").split(".")
+        return {name: str(value) for name, value in factor.to_json().items()} | {
+            "entity": entity,
+            "parameter": parameter,
+        }
+
+    by_table: dict[str, list[dict[str, str]]] = {}
+    for factor in factors:
+        by_table.setdefault(factor.id.removeprefix("user.").partition(".")[0], []).append(row(factor))
+    return SimpleNamespace(models=lambda: models, holds=by_table.__contains__, rows=by_table.__getitem__)
 
 
 def _told(capsys: pytest.CaptureFixture[str], found: Differences, language: str = "en", limit: int = 40) -> list[str]:
