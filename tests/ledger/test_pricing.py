@@ -183,3 +183,28 @@ def test_names_without_number_are_forgotten_and_priced_alike_again(monkeypatch):
     assert len(pricer._resolved) <= 10
     assert len(pricer._cells) <= 11
     assert [pricer.price(event)[1] for event in events] == first
+
+
+def test_a_region_is_priced_as_the_place_it_is():
+    by_region = make_event(0, provider="azure", host_region="northeurope", host_zone=None)
+    cell, sums = _PRICER.price(by_region)
+    expected = resolve(
+        by_region.model_requested, provider="azure", region="northeurope", at=by_region.started_at.date()
+    )
+    assert cell.served.zone == expected.zone == "IRL"
+    assert any(source.startswith("grids.IRL.") for source in cell.gwp_sources)
+    assert not any(source.startswith("hosts.") for source in cell.gwp_sources)
+    elsewhere, _ = _PRICER.price(replace(by_region, host_region="mars-north-1"))
+    assert elsewhere.served.zone == ""
+    zoned, other = _PRICER.price(replace(by_region, host_region=None, host_zone="IRL"))
+    assert zoned.served == cell.served  # errors of one place move together, however it was told
+    assert other.energy_mid == pytest.approx(sums.energy_mid, rel=0.2)
+
+
+def test_a_name_that_moves_is_priced_as_of_its_month():
+    facts = {"provider": "deepseek", "model_requested": "deepseek-chat", "model_answered": None}
+    served = {
+        year: _PRICER.price(make_event(0, **facts, started_at=datetime(year, month, 20, tzinfo=UTC)))[0].served.model
+        for year, month in ((2025, 3), (2026, 6))
+    }
+    assert served == {2025: "deepseek-v3", 2026: "deepseek-v4-flash"}

@@ -215,9 +215,13 @@ UNITS: dict[str, str] = {
 WARNINGS: dict[str, str] = {
     "model_unknown": mark("The model is not in the catalogue: a wide default stands for it."),
     "size_estimated": mark("The maker does not publish the size of this model: published estimates stand for it."),
+    "active_size_estimated": mark(
+        "The maker does not publish how much of this mixture of experts a token meets: the whole range stands for it."
+    ),
     "hardware_unknown": mark("The machines are not known: the usual ones stand for them."),
     "load_unknown": mark("The load of the machines is not known: the usual loads stand for it."),
     "zone_assumed": mark("The place is not stated: the provider's usual places stand for it."),
+    "region_not_listed": mark("The region stated is not in the catalogue, or is no one place."),
     "zone_unknown": mark("The place is not known: the world's average stands for it."),
     "zone_no_factor": mark("No sourced grid factor exists for this place: its CO₂e is unknown."),
     "input_tokens_assumed": mark("Tokens read were not counted: a usual length stands for them."),

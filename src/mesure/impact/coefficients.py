@@ -13,7 +13,7 @@ from mesure.impact.hardware import on_processor
 from mesure.impact.manufacture import MADE, manufacture
 from mesure.impact.mixture import Spread
 from mesure.impact.modelled import Modelled, Reference, modelled
-from mesure.impact.place import electricity, place_of
+from mesure.impact.place import electricity, place_of, stated_zone
 from mesure.impact.rows import Form, error_name, row_of
 from mesure.impact.scenarios import LOCAL_PROVIDERS
 from mesure.impact.site import Stack, processor_share, stack_of
@@ -45,7 +45,8 @@ class Coefficients:
     known: bool
     requested: str
     provider: str | None
-    zone: str | None
+    zone: str | None  # stated, or that of the region stated
+    region: str | None
     year: int
     view: str  # api, self-host, local
     modality: str
@@ -154,6 +155,7 @@ def resolve(
     *,
     provider: str | None = None,
     zone: str | None = None,
+    region: str | None = None,
     at: date | None = None,
     deployment: Deployment | None = None,
     card: ModelCard | None = None,
@@ -161,19 +163,30 @@ def resolve(
 ) -> Coefficients:
     """Coefficients of a deployment; cached. An unknown model gives a flagged wide default, an unlisted zone no factor.
 
-    `at` (today's edition when None) chooses the grid's year and the generation of software; `reference` the request at
-    which what is not linear is evaluated (a typical one when None). Raises `UnknownName` for an accelerator that is not
-    listed and `InvalidValue` for one that cannot be modelled.
+    `region`: the cloud region, whose zone stands where `zone` is unknown, and whose halls where they are published.
+    `at` (today's edition when None) chooses the grid's year, the generation of software, and what a name that moves
+    designated; `reference` the request at which what is not linear is evaluated (a typical one when None). Raises
+    `UnknownName` for an accelerator that is not listed and `InvalidValue` for one that cannot be modelled.
     """
     return _resolve(
         model,
         provider or None,
         zone or None,
+        region or None,
         at.year if at else None,
+        _day_that_counts(model, provider or None, at),
         deployment or Deployment(),
         card,
         reference or _TYPICAL,
     )
+
+
+def _day_that_counts(model: str, provider: str | None, at: date | None) -> date | None:
+    """`at` where the name designated something else that day; None where it makes no difference."""
+    if at is None:
+        return None
+    then, now = (current().find_model(model, provider, day) for day in (at, None))
+    return at if (then and then.id) != (now and now.id) else None
 
 
 @lru_cache(maxsize=4096)
@@ -181,7 +194,9 @@ def _resolve(
     model: str,
     provider: str | None,
     zone: str | None,
+    region: str | None,
     stated_year: int | None,
+    day: date | None,
     deployment: Deployment,
     card: ModelCard | None,
     reference: Reference,
@@ -189,9 +204,10 @@ def _resolve(
     year = stated_year or _THIS_YEAR
     local = (provider or "").casefold() in LOCAL_PROVIDERS and not deployment.gpu
     own = local or on_processor(deployment.gpu)
-    found = modelled(model, provider, stated_year, deployment, card, reference, local=local)
-    stack = stack_of(provider, year, on_processor=own)
-    used = electricity(place_of(provider, zone), stack, provider, year, on_processor=own)
+    found = modelled(model, provider, stated_year, deployment, card, reference, local=local, at=day)
+    stack = stack_of(provider, year, on_processor=own, region=region)
+    place = place_of(provider, zone, region)
+    used = electricity(place, stack, provider, year, on_processor=own, region=region)
     made = manufacture(found.power_w, stack, on_processor=own)
     beyond = {**used.parts, **{_MADE_PART[name]: one for name, one in made.items() if one}}
     parts = {
@@ -210,7 +226,8 @@ def _resolve(
         known=subject.known,
         requested=model,
         provider=provider,
-        zone=zone,
+        zone=stated_zone(provider, zone, region),
+        region=region,
         year=year,
         view="local" if own else "self-host" if deployment.gpu else "api",
         modality=subject.modality,
@@ -246,5 +263,6 @@ def _model_warnings(found: Modelled, deployment: Deployment, local: bool) -> tup
     return (
         *(() if subject.known else ("model_unknown",)),
         *(("size_estimated", "interval_not_validated") if subject.estimated and subject.known else ()),
+        *(("active_size_estimated",) if subject.active_estimated else ()),
         *(code for code, known in stated.items() if not known),
     )

@@ -36,6 +36,8 @@ _ASSUMED = {
     formulas.PIXELS: "image_megapixels_assumed",
     formulas.AUDIO: "audio_seconds_assumed",
 }
+#: Codes of what a measured energy does not rest on.
+_OF_THE_MODEL = ("hardware_unknown", "load_unknown", "model_unknown", "size_estimated", "active_size_estimated")
 _DEFAULTS: dict[str, Any] = dict.fromkeys(formulas.FACTS) | {"calls_count": 1}
 
 
@@ -114,11 +116,7 @@ class Impacts:
         if self._measured is None:
             codes += [code for bit, code in _ASSUMED.items() if self.basis & bit]
         else:
-            codes = [
-                code
-                for code in codes
-                if code not in ("hardware_unknown", "load_unknown", "model_unknown", "size_estimated")
-            ]
+            codes = [code for code in codes if code not in _OF_THE_MODEL]
         return tuple(codes)
 
     @property
@@ -288,7 +286,7 @@ def estimate(
 
     coefficients = resolve(
         model,
-        provider=_provider_of(model),
+        provider=_provider_of(model, at),
         zone=zone,
         at=at,
         deployment=deployment,
@@ -334,9 +332,9 @@ def _reference(
 
 
 @functools.lru_cache(maxsize=4096)
-def _provider_of(model: str) -> str | None:
+def _provider_of(model: str, at: date | None) -> str | None:
     """The maker serves its own closed models; open weights run anywhere."""
     from mesure.catalogue import current
 
-    found = current().find_model(model)
+    found = current().find_model(model, at=at)
     return found.maker if found is not None and not found.open_weights else None

@@ -18,6 +18,7 @@ from mesure.impact.subject import Subject, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from mesure.catalogue import Factor
     from mesure.impact.deployment import Deployment, ModelCard
@@ -76,9 +77,11 @@ def modelled(
     reference: Reference,
     *,
     local: bool,
+    at: date | None = None,
 ) -> Modelled:
-    """`year`: of the software, None where unknown. Raises `UnknownName`, `InvalidValue` for an accelerator."""
-    subject = subject_of(model, provider, card, deployment)
+    """`year`: of the software, None where unknown; `at`: the day whose designation of the name counts, None today's.
+    Raises `UnknownName`, `InvalidValue` for an accelerator."""
+    subject = subject_of(model, provider, card, deployment, at)
     hardware = used_factors(deployment, year, local=local)
     if subject.media:
         return _of_media(subject, deployment, year, reference, hardware)

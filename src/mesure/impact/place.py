@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.catalogue import current
 from mesure.impact.mixture import quantile
-from mesure.impact.site import Sourced, end_of
+from mesure.impact.site import Sourced, end_of, of_region
 from mesure.quantity import Quantity, Status, add_independent
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mesure.catalogue import Factor
     from mesure.impact.site import Stack
 
-__all__ = ["Electricity", "Place", "carbon_of", "electricity", "place_of"]
+__all__ = ["Electricity", "Place", "carbon_of", "electricity", "place_of", "stated_zone"]
 
 _INTENSITY = "grid_intensity_gco2eq_per_kwh"
 #: Parameter of the catalogue's grids -> the named part of a result, the phase it gives, the code of its absence.
@@ -49,14 +49,20 @@ class Electricity(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def place_of(provider: str | None, zone: str | None) -> Place:
-    """The zone stated, else the default places of the provider, else the world."""
-    if zone:
-        return Place(((zone, 1.0),), (), ())
+def stated_zone(provider: str | None, zone: str | None, region: str | None) -> str | None:
+    """The zone stated, else that of the cloud region stated; None without either, or for a region that is no place."""
+    return zone or (current().region_zone(provider, region) if provider and region else None) or None
+
+
+def place_of(provider: str | None, zone: str | None, region: str | None = None) -> Place:
+    """The place stated, else the default places of the provider, else the world."""
+    if stated := stated_zone(provider, zone, region):
+        return Place(((stated, 1.0),), (), ())
     host = current().host(provider) if provider else None
-    return (
-        Place(host.places, host.factors, ("zone_assumed",)) if host else Place((("WORLD", 1.0),), (), ("zone_unknown",))
-    )
+    unlisted = ("region_not_listed",) if region else ()
+    if host:
+        return Place(host.places, host.factors, (*unlisted, "zone_assumed"))
+    return Place((("WORLD", 1.0),), (), (*unlisted, "zone_unknown"))
 
 
 def carbon_of(place: Place, year: int) -> tuple[Sourced | None, tuple[str, ...]]:
@@ -68,7 +74,9 @@ def carbon_of(place: Place, year: int) -> tuple[Sourced | None, tuple[str, ...]]
     return found, ("grid_direct_only",) if direct else ()
 
 
-def electricity(place: Place, stack: Stack, provider: str | None, year: int, *, on_processor: bool) -> Electricity:
+def electricity(
+    place: Place, stack: Stack, provider: str | None, year: int, *, on_processor: bool, region: str | None = None
+) -> Electricity:
     """What a kWh at the meter of a place takes. A machine of one's own evaporates no water on site."""
     carbon, warnings = carbon_of(place, year)
     found = {name: _of_grid(place, parameter, year) for parameter, (name, _, _) in _OF_GRID.items()}
@@ -76,7 +84,7 @@ def electricity(place: Place, stack: Stack, provider: str | None, year: int, *, 
     if any(_of_another_place(factor) for one in found.values() if one for factor in one.factors):
         warnings += ("mix_not_of_zone",)
     phases = {phase: one.quantity if (one := found[name]) else None for name, phase, _ in _OF_GRID.values()}
-    found |= {_INTENSITY: carbon, "wue_l_per_kwh": None if on_processor else _wue(provider, year)}
+    found |= {_INTENSITY: carbon, "wue_l_per_kwh": None if on_processor else _wue(provider, year, region)}
     water, wue = found["grid_water_l_per_kwh"], found["wue_l_per_kwh"]
     phases |= {"usage_gwp_gco2eq": carbon.quantity if carbon else None, "usage_water_ml": _water(water, wue, stack)}
     return Electricity({name: one for name, one in found.items() if one}, phases, (*place.warnings, *warnings))
@@ -112,16 +120,17 @@ def _of_another_place(factor: Factor) -> bool:
 # Water
 
 
-def _wue(provider: str | None, year: int) -> Sourced:
-    """Litres evaporated on site per kWh of the machines: halls of one operator differ by more than ten."""
+def _wue(provider: str | None, year: int, region: str | None) -> Sourced:
+    """Litres evaporated on site per kWh of the machines: halls of one operator differ by more than ten, those of one
+    region less."""
     catalogue = current()
-    stated = catalogue.site(provider, "wue", end_of(year)) if provider else None
+    stated = catalogue.site(provider, "wue", end_of(year), region) if provider else None
     if stated is None:
         unknown = catalogue.constant("unknown", "wue")
         return Sourced(_as_stated(unknown, Status.DEFAULT), (unknown,))
     if stated.low < stated.high:
         return Sourced(_as_stated(stated, Status.MODELLED), (stated,))
-    spread = catalogue.constant("fleet", "wue_spread")
+    spread = catalogue.constant("region" if of_region(stated) else "fleet", "wue_spread")
     low, mid, high = (stated.value * factor for factor in (spread.low, spread.value, spread.high))
     return Sourced(Quantity(low, mid, high, stated.unit, Status.MODELLED, (stated.id, spread.id)), (stated, spread))
 

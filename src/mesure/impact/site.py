@@ -12,7 +12,7 @@ from mesure.quantity import Quantity, Status
 if TYPE_CHECKING:
     from mesure.catalogue import Factor
 
-__all__ = ["Sourced", "Stack", "end_of", "processor_share", "stack_of"]
+__all__ = ["Sourced", "Stack", "end_of", "of_region", "processor_share", "stack_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ def processor_share() -> Factor:
     return current().constant("processor", "share")
 
 
-def stack_of(provider: str | None, year: int, *, on_processor: bool) -> Stack:
+def stack_of(provider: str | None, year: int, *, on_processor: bool, region: str | None = None) -> Stack:
     catalogue = current()
     processor = processor_share()
     if on_processor:
         host, idle, pue = processor, catalogue.constant("local", "idle"), catalogue.constant("local", "pue")
         return Stack(_quantity(host), _quantity(idle), _quantity(pue), _quantity(processor), (host, idle, pue))
     host, idle = catalogue.constant("host", "share"), catalogue.constant("idle", "reserve")
-    stated = catalogue.site(provider, "pue", end_of(year)) if provider else None
+    stated = catalogue.site(provider, "pue", end_of(year), region) if provider else None
     if stated is None:
         pue = catalogue.constant("unknown", "pue")
         return Stack(
@@ -62,6 +62,11 @@ def stack_of(provider: str | None, year: int, *, on_processor: bool) -> Stack:
         (stated.id, spread.id),
     )
     return Stack(_quantity(host), _quantity(idle), pue_quantity, _quantity(processor), (host, idle, stated, spread))
+
+
+def of_region(site: Factor) -> bool:
+    """Whether a figure of halls is that of one region, rather than of all an operator has."""
+    return ":" in site.id
 
 
 def end_of(year: int) -> date:

@@ -12,6 +12,8 @@ from mesure.impact.deployment import BITS, Deployment, ModelCard
 from mesure.impact.geometry import TextGeometry, generic_media, generic_text
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from mesure.catalogue import ModelFacts
 
 __all__ = ["MediaModel", "Subject", "TextModel", "modality_of", "subject_of"]
@@ -69,6 +71,11 @@ class Subject:
     factors: tuple[Factor, ...]
     estimated: bool
 
+    @property
+    def active_estimated(self) -> bool:
+        """How large it is is known, and not how much of it a token meets."""
+        return len(self.texts) > 1 and not self.estimated
+
 
 class _Reader:
     """Parameters from the card first, then the tables; remembers which factors were read."""
@@ -104,9 +111,12 @@ def modality_of(card: ModelCard | None, facts: ModelFacts | None) -> str:
     return "text to speech" if re.search(r"text to speech|tts|synthesis", said) else "text"
 
 
-def subject_of(model: str, provider: str | None, card: ModelCard | None, deployment: Deployment) -> Subject:
-    """What is known of `model`; the flagged wide default when neither a table nor a card knows its size."""
-    facts: ModelFacts | None = current().find_model(model, provider)
+def subject_of(
+    model: str, provider: str | None, card: ModelCard | None, deployment: Deployment, at: date | None = None
+) -> Subject:
+    """What is known of what `model` designated on a day (None: today); the flagged wide default when neither a table
+    nor a card knows its size."""
+    facts: ModelFacts | None = current().find_model(model, provider, at)
     modality = modality_of(card, facts)
     stated = card is not None and (card.active_params_b or card.total_params_b) is not None
     if modality in ("image", "video"):
@@ -127,10 +137,7 @@ def _sizes(read: _Reader, facts: ModelFacts | None, *, stated: bool) -> tuple[li
         factor.status != "estimated" for p in ("total_params_b", "active_params_b") for factor in facts.all(p)
     )
     if stated or published:
-        total, active = read.get("total_params_b"), read.get("active_params_b")
-        active = active or total or 1.0
-        total = max(total or active, active)
-        return [(1.0, active, total)], False
+        return _published(read, facts), False
     if facts is None:
         unknown = current().constant("unknown-model", "active_params_b")
         read.used.append(unknown)
@@ -143,6 +150,20 @@ def _sizes(read: _Reader, facts: ModelFacts | None, *, stated: bool) -> tuple[li
         (1.0 / len(points), active, max(total or (active if active < _DENSE_UP_TO else active / typical), active))
         for active, total in points
     ], True
+
+
+def _published(read: _Reader, facts: ModelFacts | None) -> list[tuple[float, float, float]]:
+    """One size; several active ones where a mixture's is only known within a range: its maker says how large it is, and
+    not how much of it a token meets."""
+    total, active = read.get("total_params_b"), read.get("active_params_b")
+    size = active or total or 1.0
+    whole = max(total or size, size)
+    stated = read.card is not None and (read.card.active_params_b or read.card.total_params_b)
+    known = facts.one("active_params_b") if facts and not stated else None
+    if known is None or known.status != "estimated" or known.high <= known.low:
+        return [(1.0, size, whole)]
+    points = [min(known.low * (known.high / known.low) ** share, whole) for share in _POINTS]
+    return [(1.0 / len(points), point, whole) for point in points]
 
 
 def _opinions(read: _Reader, facts: ModelFacts) -> list[tuple[float, float, float | None]]:

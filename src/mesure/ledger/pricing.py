@@ -108,9 +108,10 @@ class Pricer:
 
     def _new_cell(self, key: Key, basis: str) -> Cell:
         """Status and sources are those that `impact` gives an event of this kind."""
-        impacts = impacts_of(_event_like(key, basis), self.coefficients(key))
+        coefficients = self.coefficients(key)
+        impacts = impacts_of(_event_like(key, basis), coefficients)
         seen = key.model_answered or key.model_requested
-        served = Served(key.provider, impacts.model or seen, impacts.known, key.host_zone, key.deployment)
+        served = Served(key.provider, impacts.model or seen, impacts.known, coefficients.zone or "", key.deployment)
         energy, gwp = impacts.energy_wh, impacts.gwp_gco2eq
         if gwp is None:
             return Cell(served, energy.status, energy.status, energy.sources)
@@ -121,6 +122,7 @@ class Pricer:
             model,
             provider=key.provider or None,
             zone=key.host_zone or None,
+            region=key.host_region or None,
             at=date.fromisoformat(f"{key.month}-01"),
             deployment=self._deployments.get(key.deployment),
         )

@@ -103,6 +103,7 @@ def _call(values: Mapping[str, Any], deployment: Callable[[str], Deployment | No
         values["key_provider"] or None,
         values["key_host_zone"] or None,
         date.fromisoformat(f"{values['key_month']}-01"),
+        region=values["key_host_region"] or None,
     )
     return call if stated is None else call._replace(deployment=stated)
 

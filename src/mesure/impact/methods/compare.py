@@ -76,7 +76,7 @@ class Total:
     gwp: dict[tuple[object, ...], Quantity] = field(default_factory=dict)
 
     def add(self, call: Call, calls: int, found: MethodEstimate) -> None:
-        served = (_model(call), call.provider, call.zone, call.deployment)
+        served = (_model(call), call.provider, call.stated_zone, call.deployment)
         self.codes.update(dict.fromkeys(found.codes))
         if found.energy_wh is not None:
             self.calls += calls

@@ -149,7 +149,7 @@ class EcoLogits:
         codes = relevant(self.ignores, call, amounts)
         codes += () if listed else ("size_of_catalogue",)
         codes += () if provider else ("provider_not_listed",)
-        codes += () if call.zone else ("zone_assumed",)
+        codes += () if call.stated_zone else ("zone_assumed",)
         sources = tuple(f.id for f in (*self.factors, *facts.values(), *factors))
         of_energy = tuple(source for source in sources if not source.startswith(_BEYOND_ENERGY))
         energy = _mean([bound.energy_wh for bound in bounds], "Wh", of_energy)
@@ -205,6 +205,6 @@ def _sizes(facts: Mapping[str, Factor]) -> tuple[Size, Size]:
 def _halls(call: Call, provider: str | None) -> tuple[Factor, float | None, tuple[Factor, ...]]:
     """PUE, grid intensity (the latest year, as EcoLogits always takes it) and their factors."""
     pue = factors_of(_TABLE)[provider or _OPEN_WEIGHTS]["pue"]
-    zone = call.zone or (_ZONES.get(provider, _DEFAULT_ZONE) if provider else _NO_PROVIDER)
+    zone = call.stated_zone or (_ZONES.get(provider, _DEFAULT_ZONE) if provider else _NO_PROVIDER)
     grid = current().grid(zone)
     return pue, grid.value if grid else None, (pue, grid) if grid else (pue,)

@@ -52,4 +52,11 @@ def coefficients_of(call: Call) -> Coefficients:
 
 
 def _resolved(call: Call, model: str) -> Coefficients:
-    return resolve(model, provider=call.provider, zone=call.zone, at=call.at, deployment=call.deployment)
+    return resolve(
+        model,
+        provider=call.provider,
+        zone=call.zone,
+        region=call.region,
+        at=call.at,
+        deployment=call.deployment,
+    )

@@ -54,7 +54,7 @@ class ConstantPerQuery:
         codes = relevant(self.ignores, call, amounts)
         if self.gwp:
             return MethodEstimate(energy, _times(self.gwp, amounts.calls, "gCO2eq"), codes)
-        place = place_of(call.provider, call.zone)
+        place = place_of(call.provider, call.zone, call.region)
         found, warnings = carbon_of(place, call.at.year if call.at else _THIS_YEAR)
         warnings = (*place.warnings, *warnings)
         if found is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.impact import formulas
 from mesure.impact.deployment import Deployment
+from mesure.impact.place import stated_zone
 from mesure.quantity import Status
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ class Call(NamedTuple):
     zone: str | None = None
     at: date | None = None
     deployment: Deployment = Deployment()
+    region: str | None = None
+
+    @property
+    def stated_zone(self) -> str | None:
+        """The zone stated, else that of the cloud region stated."""
+        return stated_zone(self.provider, self.zone, self.region)
 
 
 @dataclass(slots=True)
@@ -105,7 +112,7 @@ def call_of(event: UsageEvent, deployment: Deployment | None = None) -> Call:
     """Who served an event; the day is that of its month, as in the ledger."""
     models = tuple(dict.fromkeys(name for name in (event.model_answered, event.model_requested) if name))
     month = event.started_at.date().replace(day=1)
-    return Call(models, event.provider, event.host_zone, month, deployment or Deployment())
+    return Call(models, event.provider, event.host_zone, month, deployment or Deployment(), event.host_region)
 
 
 def amounts_of(event: UsageEvent) -> Amounts:
