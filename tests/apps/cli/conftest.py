@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from mesure.apps.cli import main
 
+from .imports_shown import CSV
+
 
 class Ran(NamedTuple):
     code: int
@@ -50,6 +52,14 @@ def mesure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return Ran(result.exit_code, result.stdout, result.stderr)
 
     return run
+
+
+@pytest.fixture
+def usage(tmp_path: Path) -> Path:
+    """A small file of two calls."""
+    path = tmp_path / "usage.csv"
+    path.write_text(CSV)
+    return path
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import click
 import pytest
 
-from mesure.apps.cli.group import COMMANDS
+from mesure.apps.cli.group import COMMANDS, main
 from mesure.apps.cli.voice import BUDGET_EXCEEDED, FAILED, USAGE, language_of
+from mesure.i18n import catalog
 from mesure.version import __version__
 
 Run = Callable[..., Any]
@@ -179,3 +181,107 @@ def test_a_package_that_is_not_installed_is_named(mesure: Run, monkeypatch: pyte
     assert ran.code == FAILED
     assert ran.error["value"] == "uvicorn"
     assert "pip install" in ran.error["action"]
+
+
+# What an error says, to the letter
+
+
+_MISSING, _UNREAD = "Something is missing on the command line", "The command line cannot be read"
+_BAD, _HELP = "A value on the command line cannot be used", "See the command's --help."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "value", "action"),
+    [
+        (("uup",), "There is no such command", "uup", "See mesure --help."),
+        (("catalogue", "chek"), "There is no such command", "chek", "See mesure --help."),
+        (("up", "--prot", "3"), "There is no such option", "--prot", _HELP),
+        (("estimate",), _MISSING, "MODEL", _HELP),
+        (("import",), _MISSING, "FILE...", _HELP),
+        (("up", "--port"), _UNREAD, "Option '--port' requires an argument.", _HELP),
+        (("doctor", "more"), _UNREAD, "Got unexpected extra argument (more)", _HELP),
+        (("up", "--port", "x"), _BAD, "--port x", "Give a whole number from 0 to 65535."),
+        (("demo", "--pace", "x"), _BAD, "--pace x", "Give a number from 0."),
+        (("demo", "--lang", "de"), _BAD, "--lang de", "Use one of: fr, en."),
+        (("estimate", "m", "--batch", "0"), _BAD, "--batch 0.0", "Give a number above 0."),
+        (("import", "f", "--map", "x"), _BAD, "--map 'x'", _HELP),
+        (("catalogue", "diff", "a", "b", "--limit", "x"), _BAD, "--limit x", _HELP),
+    ],
+)
+def test_click_s_refusals_become_ours(
+    mesure: Run, arguments: tuple[str, ...], what: str, value: str, action: str
+) -> None:
+    ran = mesure("--json", *arguments)
+    assert ran.code == USAGE
+    error = ran.error
+    assert error["code"] == "usage"
+    assert (error["what"], error["value"]) == (what, value)
+    assert error["action"] == action
+
+
+def test_a_package_that_is_missing_is_named_with_how_to_install_it(
+    mesure: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    for name in [name for name in sys.modules if name.startswith("mesure.apps.server")]:
+        monkeypatch.delitem(sys.modules, name)
+    error = mesure("up", "--port", "0", "--json").error
+    assert error["code"] == "not_installed"
+    assert error["what"] == "This command needs a package that is not installed"
+    assert error["action"] == "Install it with: pip install 'mesure[server,local]'"
+
+
+@pytest.mark.parametrize("name", ["mesure.apps.nothing", "mesure", None])
+def test_a_part_of_our_own_that_is_missing_is_a_fault_not_an_advice(
+    mesure: Run, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ModuleNotFoundError("gone", name=name)
+
+    monkeypatch.setattr("mesure.apps.cli.usage.estimated", broken)
+    monkeypatch.setattr("mesure.apps.cli.estimate.estimated", broken)
+    with pytest.raises(ModuleNotFoundError):
+        mesure("estimate", "gpt-4o")
+
+
+def test_an_interrupt_ends_with_a_word_and_code_1(mesure: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mesure.apps.cli.estimate.estimated", interrupted)
+    for language, words in (("en", "Stopped."), ("fr", "Arrêté.")):
+        ran = mesure("estimate", "gpt-4o", "--lang", language)
+        assert (ran.code, ran.out, ran.err.strip()) == (FAILED, "", words)
+    assert mesure("estimate", "gpt-4o", "--json").err.strip() == ""
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error_of_ours(process: Callable[..., Any]) -> None:
+    """`mesure catalogue show ... | head -1`"""
+    running = process("catalogue", "show", "gpt-4o")
+    running.stdout.close()
+    assert running.wait(60) in (FAILED, 0)
+    assert running.stderr.read() == ""
+    running.stderr.close()
+
+
+def test_options_that_show_a_default_say_it_in_both_languages(mesure: Run) -> None:
+    for language in ("fr", "en"):
+        text = mesure("catalogue", "diff", "--lang", language, "--help").out
+        assert "[40]" in text
+        assert "[mesure]" in mesure("ledger", "recompute", "--lang", language, "--help").out
+        assert "[None]" not in text
+
+
+@pytest.mark.parametrize("group", ["catalogue", "ledger"])
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_group_lists_its_commands_with_what_they_do(mesure: Run, group: str, language: str) -> None:
+    lines = mesure(group, "--lang", language, "--help").out.splitlines()
+    command = main.get_command(click.Context(main), group)
+    assert isinstance(command, click.Group)
+    listed = lines[lines.index(catalog(language).t("Commands") + ":") + 1 :]
+    shown = [line.split()[0] for line in listed if line[2] != " "]
+    assert shown == list(command.commands)
+    for name in shown:
+        own = mesure(group, name, "--lang", language, "--help")
+        assert own.code == 0
+        assert f" {group} {name} " in own.out.splitlines()[0]

@@ -171,7 +171,8 @@ def _usage(error: click.ClickException) -> MesureError:
         )
     if isinstance(error, click.MissingParameter):
         name = error.param.get_error_hint(error.ctx) if error.param and error.ctx else error.param_hint
-        return InvalidValue("Something is missing on the command line", value=name, action=see, code="usage")
+        what, value = "Something is missing on the command line", str(name).replace("'", "")
+        return InvalidValue(what, value=value, action=see, code="usage")
     if isinstance(error, click.BadParameter) and error.param is not None:
         return _bad_value(error, error.param)
     if isinstance(error, click.UsageError):

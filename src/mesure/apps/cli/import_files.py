@@ -45,8 +45,6 @@ class _Pairs(click.ParamType[tuple[str, str]]):
     name = "field=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
         field, mark, rest = str(value).partition("=")
         if not (field and mark and rest):
             self.fail(f"{value!r}", param, ctx)
