@@ -170,3 +170,64 @@ def test_a_language_not_spoken_is_refused_with_those_that_are(language: str) -> 
     with pytest.raises(UnknownName) as caught:
         catalog(language)
     assert caught.value.nearest == LANGUAGES
+
+
+# A figure as its source gave it
+
+
+@settings(max_examples=200, deadline=None)
+@given(_LANGUAGE, st.floats(1e-8, 1e12), st.integers(2, 8))
+def test_a_plain_figure_keeps_its_digits_and_no_idle_zero(language: str, value: float, digits: int) -> None:
+    text = catalog(language).plain(value, digits)
+    assert _read(text, language) == pytest.approx(value, rel=0.51 * 10 ** (1 - digits), abs=1e-12)
+    mark = "," if language == "fr" else "."
+    whole, _, decimals = text.partition(mark) if language == "fr" else text.replace(",", "").partition(mark)
+    assert not decimals.endswith("0")
+    assert not text.endswith(mark)
+    if value >= 10**digits:
+        assert _read(whole, language) == round(value)  # whole numbers stay in full
+
+
+@given(st.floats(1e-8, 1e12), st.integers(1, 8))
+def test_a_plain_figure_has_the_same_digits_in_both_languages(value: float, digits: int) -> None:
+    texts = [re.sub(r"\D", "", catalog(language).plain(value, digits)) for language in LANGUAGES]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [(0.0, 4, "0"), (41.44, 4, "41.44"), (41.441, 4, "41.44"), (76.2102, 6, "76.2102"), (100.0, 4, "100"),
+     (0.5, 2, "0.5"), (0.126, 2, "0.13"), (5e-6, 4, "0.000005"), (16384.0, 4, "16,384"), (-2.5, 4, "−2.5"),
+     (9.9999, 4, "10"), (1e-13, 4, "0.0000000000001")],
+)  # fmt: skip
+def test_plain_figures(value: float, digits: int, shown: str) -> None:
+    assert catalog("en").plain(value, digits) == shown
+
+
+# A column that shares its unit
+
+
+@settings(max_examples=150, deadline=None)
+@given(_LANGUAGE, st.floats(1e-6, 1e9), st.floats(1e-4, 1.0), st.floats(1.1, 5.0))
+def test_beside_a_larger_one_a_figure_takes_its_unit(
+    language: str, largest: float, share: float, spread: float
+) -> None:
+    t = catalog(language)
+    top, one = (Quantity(v / spread, v, v * spread, "Wh", Status.MODELLED) for v in (largest, largest * share))
+    text = t.quantity(one, top)
+    assert text.unit == t.quantity(top).unit
+    scale = _SCALES[text.unit.removesuffix("Wh")]
+    width = (one.high - one.low) / scale
+    assert _read(text.value, language) == pytest.approx(one.mid / scale, abs=max(width, one.mid / scale) * 0.51)
+    low = _read(text.interval.strip("[]").split("–")[0], language)
+    assert low > 0  # a bound that is something never reads as nothing
+
+
+@given(st.text(max_size=40))
+def test_texts_of_others_are_not_kept_for_ever(text: str) -> None:
+    """What errors bring passes through: only so many are remembered."""
+    t = catalog("fr")
+    assert t.t(text) == t.t(text)
+    info = t._text.cache_info()  # type: ignore[attr-defined]
+    assert info.maxsize is not None
+    assert info.currsize <= info.maxsize

@@ -87,7 +87,7 @@ class Translator:
     def plain(self, value: float, digits: int = 4) -> str:
         """Up to `digits` significant digits, as a source gave them: no idle zero, whole numbers in full."""
         decimals = 0 if value == 0.0 else max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        return self._trimmed(self.number(value, min(decimals, 12)))
+        return self._trimmed(self.number(value, decimals))
 
     def quantity(self, quantity: Quantity, beside: Quantity | None = None) -> QuantityText:
         """Rounded by the width of its interval: `0.31 Wh [0.18-0.52]`, in the language's digits.

@@ -86,7 +86,7 @@ class Summary:
         self.failed += 1
         self._in_a_row += 1
         self.last_failure = reason
-        self.gave_up = self._in_a_row >= _FAILURES_IN_A_ROW
+        self.gave_up |= self._in_a_row >= _FAILURES_IN_A_ROW  # calls still in flight change nothing to it
 
 
 def headers_for(message: Message) -> dict[str, str]:
