@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from htpy import Fragment, fragment
 
 from mesure.apps.web.figures import headline
+from mesure.i18n import mark
 from mesure.i18n.translator import ESTIMATED
 
 if TYPE_CHECKING:
     from mesure.apps.web.reader import Reader
     from mesure.i18n import Translator
-    from mesure.ledger.view import Overview, Window
+    from mesure.ledger.view import Overview
 
 __all__ = ["change", "failed", "failures", "lede", "trend"]
 
@@ -71,7 +72,7 @@ def trend(overview: Overview, reader: Reader) -> str:
         else "{energy} as at the same point {of_month}, for {calls}.",
         energy=change(month.energy_wh.mid / previous.energy_wh.mid, t),
         of_month=of_month,
-        calls=_calls(month, previous, t),
+        calls=change(month.calls / previous.calls, t, _CALLS),
     )
 
 
@@ -79,26 +80,35 @@ def _differs(ratio: float) -> bool:
     return abs(ratio - 1.0) >= _SAME and ratio < _TIMES_FROM
 
 
-def change(ratio: float, t: Translator) -> str:
-    """A ratio of energies as the beginning of a sentence."""
-    if ratio >= _TIMES_FROM:
-        return t.t("{times} times as much energy", times=t.number(ratio, 1 if ratio < 10 else 0))
-    if ratio - 1.0 >= _SAME:
-        return t.t("{share} more energy", share=t.percent(ratio - 1.0))
-    if 1.0 - ratio >= _SAME:
-        return t.t("{share} less energy", share=_fall(ratio, t))
-    return t.t("As much energy")
+class _Words(NamedTuple):
+    """How one ratio is told, by its size."""
+
+    times: str
+    more: str
+    less: str
+    same: str
 
 
-def _calls(month: Window, previous: Window, t: Translator) -> str:
-    ratio = month.calls / previous.calls
+_ENERGY = _Words(
+    mark("{times} times as much energy"),
+    mark("{share} more energy"),
+    mark("{share} less energy"),
+    mark("As much energy"),
+)
+_CALLS = _Words(
+    mark("{times} times as many calls"), mark("{share} more calls"), mark("{share} fewer calls"), mark("as many calls")
+)
+
+
+def change(ratio: float, t: Translator, words: _Words = _ENERGY) -> str:
+    """A ratio in words; of energies, as the beginning of a sentence."""
     if ratio >= _TIMES_FROM:
-        return t.t("{times} times as many calls", times=t.number(ratio, 1 if ratio < 10 else 0))
+        return t.t(words.times, times=t.number(ratio, 1 if ratio < 10 else 0))
     if ratio - 1.0 >= _SAME:
-        return t.t("{share} more calls", share=t.percent(ratio - 1.0))
+        return t.t(words.more, share=t.percent(ratio - 1.0))
     if 1.0 - ratio >= _SAME:
-        return t.t("{share} fewer calls", share=_fall(ratio, t))
-    return t.t("as many calls")
+        return t.t(words.less, share=_fall(ratio, t))
+    return t.t(words.same)
 
 
 def _fall(ratio: float, t: Translator) -> str:
