@@ -247,6 +247,35 @@ def test_a_ratio_is_never_nan(one: Quantity, other: Quantity, shared: float) -> 
         assert _ordered(ratio(one, other, shared))
 
 
+any_float = st.floats(0.0, allow_infinity=False)
+
+
+@given(quantities(values=any_float), quantities(values=any_float), st.floats(0, 1))
+def test_nor_at_the_ends_of_what_a_float_can_hold(one: Quantity, other: Quantity, shared: float) -> None:
+    if other.mid > 0:
+        assert _ordered(ratio(one, other, shared))
+
+
+@given(st.lists(quantities(values=any_float), min_size=1, max_size=6))
+def test_a_product_is_never_nan(parts: list[Quantity]) -> None:
+    assert _ordered(multiply_independent(parts, "1"))
+
+
+def test_bounds_stay_true_where_the_mid_or_a_spread_leaves_a_float_s_range() -> None:
+    ten = math.log(10)
+    beyond = ratio(_wh(1e-290, 1e12, 1e12), _wh(1e-307, 1e-300, 1e8))
+    assert beyond.mid == beyond.high == math.inf
+    low = math.exp(312 * ten - math.hypot(302 * ten, 308 * ten))
+    assert beyond.low == pytest.approx(low, rel=1e-9, abs=0.0)
+    # The spread alone is beyond the range: the lower bound is where it was
+    assert ratio(_wh(1, 1, 1), _wh(1e-307, 1e-307, 1e12)).low == pytest.approx(1e-12, rel=1e-9, abs=0.0)
+    product = multiply_independent([_wh(1e-10, 1e300, 1e300), _wh(1e-10, 1e12, 1e12)], "1")
+    assert product.mid == math.inf
+    low = math.exp(312 * ten - math.hypot(310 * ten, 22 * ten))
+    assert product.low == pytest.approx(low, rel=1e-9, abs=0.0)
+    assert multiply_independent([_wh(1, 1e300, 1e300), _wh(1, 1e300, 1e300), _wh(0, 0, 0)], "1")[:3] == (0, 0, 0)
+
+
 @pytest.mark.parametrize("shared", [-0.1, 1.1, math.nan])
 def test_a_shared_part_outside_its_domain_is_refused(shared: float) -> None:
     with pytest.raises(InvalidValue):

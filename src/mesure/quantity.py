@@ -159,15 +159,15 @@ def add_independent(quantities: Sequence[Quantity]) -> Quantity:
 
 def multiply_independent(factors: Sequence[Quantity], unit: str) -> Quantity:
     """Product of factors with unrelated multiplicative errors: log deviations add in quadrature."""
-    mid = math.prod(factor.mid for factor in factors)
+    mid = _product([factor.mid for factor in factors])
     status = weakest(factor.status for factor in factors)
     sources = _merged_sources(factors)
     if mid <= 0.0:
-        high = math.prod(factor.high for factor in factors)
-        return Quantity(0.0, 0.0, high, unit, status, sources)
+        return Quantity(0.0, 0.0, _product([factor.high for factor in factors]), unit, status, sources)
     below = math.hypot(*(_log_ratio(factor.mid, factor.low) for factor in factors))
     above = math.hypot(*(_log_ratio(factor.high, factor.mid) for factor in factors))
-    return Quantity(mid * math.exp(-below), mid, mid * _exp(above), unit, status, sources)
+    low = _lowered(mid, sum(math.log(factor.mid) for factor in factors), below)
+    return Quantity(low, mid, mid * _exp(above), unit, status, sources)
 
 
 def inverse(quantity: Quantity, unit: str) -> Quantity:
@@ -197,12 +197,27 @@ def ratio(numerator: Quantity, denominator: Quantity, shared: float = 0.0) -> Qu
     above = own * math.hypot(_log_ratio(numerator.high, numerator.mid), _log_ratio(denominator.mid, denominator.low))
     if shared == 1.0:  # also where a bound is zero or infinite: what is wholly shared cancels
         below = above = 0.0
-    low = mid * math.exp(-below) if below < math.inf else 0.0  # mid may be infinite
+    low = _lowered(mid, math.log(numerator.mid) - math.log(denominator.mid), below)
     return Quantity(low, mid, mid * _exp(above), "1", status, sources)
 
 
+def _product(values: Sequence[float]) -> float:
+    """Zero when one is, whatever the others come to: infinity times zero is no number."""
+    return math.prod(values) if all(values) else 0.0
+
+
+def _lowered(mid: float, log_mid: float, by: float) -> float:
+    """`mid` times e^-by, through its logarithm where one of them leaves a float's range."""
+    if mid < math.inf and by < _LARGEST_EXPONENT:
+        return mid * math.exp(-by)
+    return min(mid, _exp(log_mid - by))
+
+
 def _log_ratio(larger: float, smaller: float) -> float:
-    return math.log(larger / smaller) if smaller > 0.0 else math.inf
+    if smaller <= 0.0:
+        return math.inf
+    quotient = larger / smaller
+    return math.log(quotient) if quotient < math.inf else math.log(larger) - math.log(smaller)
 
 
 def _exp(exponent: float) -> float:
@@ -210,7 +225,7 @@ def _exp(exponent: float) -> float:
     return math.exp(exponent) if exponent < _LARGEST_EXPONENT else math.inf
 
 
-_LARGEST_EXPONENT = 709.0
+_LARGEST_EXPONENT = 708.0
 
 
 class Shown(NamedTuple):
