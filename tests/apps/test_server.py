@@ -41,15 +41,10 @@ def provider() -> Iterator[ProviderDouble]:
         yield double
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 class Server:
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process, self.port = process, port
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process, self.url = process, url
+        self.output = ""
 
     def get(self, path: str) -> str:
         with urllib.request.urlopen(self.url + path, timeout=20) as answer:
@@ -68,8 +63,20 @@ class Server:
 
 @contextmanager
 def served(provider: ProviderDouble, data: Path) -> Iterator[Server]:
-    port = free_port()
-    command = [sys.executable, "-m", "mesure", "up", "--upstream", provider.url, "--port", str(port), "--data", data]
+    # A port chosen here could be taken by another process before the server has it: it chooses, and says
+    command = [
+        sys.executable,
+        "-m",
+        "mesure",
+        "up",
+        "--upstream",
+        provider.url,
+        "--port",
+        "0",
+        "--json",
+        "--data",
+        data,
+    ]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MESURE_")} | {"MESURE_LANG": "en"}
     process = subprocess.Popen(
         [str(part) for part in command],
@@ -79,22 +86,24 @@ def served(provider: ProviderDouble, data: Path) -> Iterator[Server]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    server = Server(process, port)
-
-    def answers() -> bool:
-        assert process.poll() is None, process.stdout.read() if process.stdout else ""
-        try:
-            return bool(server.get("/healthz"))
-        except OSError:
-            return False
-
+    assert process.stdout is not None
+    said: list[str] = []
+    server = None
     try:
-        eventually(answers)
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("{"):
+                server = Server(process, json.loads(line)["url"].rstrip("/"))
+                break
+        assert server is not None, "".join(said)
+        assert server.get("/healthz")
         yield server
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        rest, _ = process.communicate()
+        if server is not None:
+            server.output = "".join(said) + rest
 
 
 def ask(server: Server, **headers: str) -> str:
@@ -145,10 +154,9 @@ def test_no_text_and_no_key_is_kept(provider: ProviderDouble, tmp_path: Path) ->
         spooled = b"".join(file.read_bytes() for file in data.rglob("*") if file.is_file())
         assert server.stop() == 0
     stored = b"".join(file.read_bytes() for file in data.rglob("*") if file.is_file())
-    output = server.process.stdout.read() if server.process.stdout and not server.process.stdout.closed else ""
     for secret in (GOOD_KEY, "colis", "Camille", "Dupont"):
         assert secret.encode() not in spooled + stored
-        assert secret not in output
+        assert secret not in server.output
 
 
 def test_open_pages_do_not_hold_back_a_stop(provider: ProviderDouble, tmp_path: Path) -> None:
@@ -202,7 +210,7 @@ def test_loopback_addresses_are_taken(host: str) -> None:
 def test_a_second_server_on_the_same_folder_is_refused(provider: ProviderDouble, tmp_path: Path) -> None:
     with served(provider, tmp_path / "data") as server:
         second = subprocess.run(
-            [sys.executable, "-m", "mesure", "up", "--upstream", provider.url, "--port", str(free_port()), "--data",
+            [sys.executable, "-m", "mesure", "up", "--upstream", provider.url, "--port", "0", "--data",
              str(tmp_path / "data"), "--lang", "en"],
             capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path,
         )  # fmt: skip

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -59,20 +60,22 @@ def test_events_show_before_they_are_in_the_table(tmp_path):
 def test_at_no_moment_is_an_event_counted_twice_or_lost(running):
     ledger, committer, spool = running
     stop = threading.Event()
-    wrong = []
+    offered, wrong = [0], []
 
     def watch() -> None:
         highest = 0
         while not stop.is_set():
-            before = spool.written
+            acknowledged = spool.written
             seen = _seen(committer)
-            if seen < highest or seen > spool.written:
-                wrong.append((before, seen, highest))
+            # A line is there to be seen before its writer can say so: `written` is no upper bound
+            if seen < highest or seen > offered[0]:
+                wrong.append((acknowledged, seen, highest))
             highest = max(highest, seen)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     for number in range(3_000):
+        offered[0] = number + 1
         assert spool.record(make_event(number))
     wait_for(lambda: _seen(committer) == 3_000)
     wait_for(lambda: committer.state.committed == 3_000)
@@ -144,6 +147,24 @@ def test_counters_hold_what_was_acknowledged_since_the_start(tmp_path, quick):
     spool.close()
     committer.stop()
     assert sum(row.calls for row in committer.counters.rows()) == 30
+
+
+def test_what_pages_show_the_metrics_have(running, monkeypatch):
+    """Wherever the thread that reads the spool stops for a while."""
+    _, committer, spool = running
+    add, shown = committer.counters.add, []
+
+    def slow(events):
+        shown.append(_seen(committer))
+        time.sleep(0.05)
+        add(events)
+
+    monkeypatch.setattr(committer.counters, "add", slow)
+    for number in range(5):
+        assert spool.record(make_event(number))
+        wait_for(lambda number=number: _seen(committer) == number + 1)
+        assert sum(row.calls for row in committer.counters.rows()) == number + 1
+    assert shown == [0, 1, 2, 3, 4]
 
 
 def test_a_second_committer_is_refused(tmp_path, quick, running):

@@ -83,7 +83,7 @@ class Committer:
         self.counters = Counters(ledger.deployments)
         self._lock = threading.RLock()
         self._wake = threading.Condition(self._lock)
-        self._listeners: list[tuple[Listener, bool]] = [(self.counters.add, False)]
+        self._listeners: list[tuple[Listener, bool]] = []
         self._pending: list[_Pending] = []
         self._segments: dict[str, Segment] = {}
         self._snapshot: Snapshot | None = None
@@ -267,13 +267,14 @@ class Committer:
     def _see(self, segment: Segment, found: list[_Pending]) -> None:
         if not found:
             return
+        everything = [pending.event for pending in found]
+        live = [pending.event for pending in found if pending.end > segment.live_from]
+        self._tell(self.counters.add, live)  # before pages can show them: no call on a page is missing from the metrics
         with self._wake:
             self._pending.extend(found)
             listeners = list(self._listeners)
             if len(self._pending) >= self.settings.commit_events:
                 self._wake.notify_all()
-        everything = [pending.event for pending in found]
-        live = [pending.event for pending in found if pending.end > segment.live_from]
         for callback, backlog in listeners:
             if events := everything if backlog else live:
                 self._tell(callback, events)
