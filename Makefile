@@ -34,6 +34,12 @@ $(VENV)/.all: requirements/all.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.demo
 
+$(VENV)/.spark: requirements/spark.txt requirements/spark-build.txt | $(VENV)/.all
+	@echo "Installing Spark (about 450 MB the first time)"
+	@$(PIP) install --require-hashes -r requirements/spark-build.txt
+	@$(PIP) install --require-hashes --no-build-isolation -r requirements/spark.txt
+	@touch $@
+
 install: ## Server, local model and test tools, in .venv
 	@$(TIMER); $(MAKE) --no-print-directory $(VENV)/.all; echo "The command is $(BIN)/mesure; or first: source $(BIN)/activate"
 
@@ -44,7 +50,7 @@ demo: ## Meter real AI calls, live: gateway, pages and a contact-centre day on a
 test: $(VENV)/.all ## Run the tests (under 15 minutes)
 	@$(TIMER); $(BIN)/python -m pytest -m "not slow" $(ARGS)
 
-test-all: $(VENV)/.all ## Run every test, the slow ones too
+test-all: $(VENV)/.spark ## Run every test, those on Spark too (needs Java 17)
 	@$(TIMER); $(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.all ## Format, lint, types, import rules, stale documents
@@ -65,11 +71,13 @@ BENCHES := ledger gateway accuracy speed
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.all
 	@$(BIN)/python bench/$*.py $(ARGS)
 
-LOCK = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate $(ARGS)
 lock: $(VENV)/.all ## Pin every dependency with its hashes (ARGS=--upgrade for newer versions)
-	@$(LOCK) --extra server --extra local --group build -o requirements/demo.txt
-	@$(LOCK) --extra server --extra local --group build --group test --group dev -c requirements/demo.txt -o requirements/all.txt
+	@$(LOCK) pyproject.toml --extra server --extra local --group build -o requirements/demo.txt
+	@$(LOCK) pyproject.toml --extra server --extra local --group build --group test --group dev -c requirements/demo.txt -o requirements/all.txt
+	@$(LOCK) pyproject.toml --extra spark -c requirements/all.txt -o requirements/spark.txt
+	@$(LOCK) --group spark-build -o requirements/spark-build.txt
 	@! grep -nE 'https?://|index-url|find-links' requirements/*.txt
 
 wheel: $(VENV)/.all ## Build the wheel, install it elsewhere and try it

@@ -207,8 +207,12 @@ def _measured(facts: Mapping[str, Any], engine: Engine) -> tuple[Any, dict[str, 
         SERVER,
         where(engine.among(scope, ("cpu", "process")), PROCESSOR, ACCELERATOR),
     )
+    # Bounds of no reading are nothing to count
     bounds = {q: facts[f"energy_{q}_j"] for q in ("low", "high")}
-    columns = {f"x_measured_{q}_wh": where(known(b), number(b), mid) * _WH_PER_J for q, b in bounds.items()}
+    columns = {
+        f"x_measured_{q}_wh": where(known(energy), where(known(b), number(b), mid), 0.0) * _WH_PER_J
+        for q, b in bounds.items()
+    }
     return where(known(energy), at, 0), columns | {"x_measured_mid_wh": mid * _WH_PER_J}
 
 

@@ -2,10 +2,12 @@
 
 from mesure.ledger.committer import Committer, CommitterState
 from mesure.ledger.counters import CounterLabels, CounterRow, Counters
+from mesure.ledger.engine import Slice
 from mesure.ledger.importing import ImportResult, KnownImport, import_events, known_imports, remove_imports
 from mesure.ledger.pricing import Pricer
 from mesure.ledger.reading import View
 from mesure.ledger.recompute import Basis, Cause, Change, Recomputed, explained, recomputed
+from mesure.ledger.spark import SparkEngine
 from mesure.ledger.spool import Spool
 from mesure.ledger.table import Ledger, Snapshot, StaleBatch, StoredFile
 from mesure.ledger.traffic import traffic_in
@@ -30,7 +32,9 @@ __all__ = [
     "PowerPoint",
     "Pricer",
     "Recomputed",
+    "Slice",
     "Snapshot",
+    "SparkEngine",
     "Spool",
     "StaleBatch",
     "StoredFile",

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
     from mesure.record import UsageEvent
 
-__all__ = ["Engine", "Slice"]
+__all__ = ["READ", "Engine", "Slice", "priced"]
 
 _OUTPUTS = tuple(f"{name}_{q}" for name in ("energy_wh", "gwp_gco2eq") for q in ("low", "mid", "high"))
-_TOKENS = "coalesce(input_tokens, 0) + coalesce(output_tokens, 0)"
+#: Sums wider than the 64 bits of what they add: no count, however large, may hold up a page.
+_COUNTS = "count(*), coalesce(sum(calls_count), 0), coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0)"
 _STARTED_S = "epoch_us(started_at) // 1000000"
 _ENDED_S = (
     "CASE WHEN basis = 'observed' THEN (epoch_us(coalesce(ended_at, started_at)) + CASE WHEN ended_at IS NULL "
@@ -144,19 +145,17 @@ class Engine:
             media = self._has_media(connection, part)
             connection.execute(
                 f"CREATE OR REPLACE TEMP VIEW staged AS SELECT filename AS file, {asked}{bucket} AS bucket, "
-                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, {_TOKENS} AS tokens, {', '.join(FACTS)} "
+                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, {', '.join(FACTS)} "
                 f"FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, {_key_columns()} "
                 f"FROM ({_source(part)}))"
             )
             summed = formulas.SUMMED if media else formulas.SUMMED_TEXT
             # Columns as they are stored: texts made from them would cost more to group by than all the formulas
-            by = ", ".join(["file", *names, "bucket", "ended", *_KEY_NAMES, "basis", *_READ])
+            by = ", ".join(["file", *names, "bucket", "ended", *_KEY_NAMES, "basis", *READ])
             sums = ", ".join(f"sum({name})" for name in summed)
-            found = connection.execute(
-                f"SELECT {by}, count(*), sum(calls_count)::BIGINT, sum(tokens)::BIGINT, {sums} "
-                f"FROM ({self._staged(connection, len(groups), media=media)}) GROUP BY ALL"
-            ).fetchall()
-        return [self._priced(row, len(groups), summed) for row in found]
+            staged = self._staged(connection, len(groups), media=media)
+            found = connection.execute(f"SELECT {by}, {_COUNTS}, {sums} FROM ({staged}) GROUP BY ALL").fetchall()
+        return [priced(self._pricer, row, len(groups), summed) for row in found]
 
     def _has_media(self, connection: DuckDBPyConnection, part: Slice) -> bool:
         """Whether any event of the slice makes or carries something else than text."""
@@ -174,36 +173,35 @@ class Engine:
             self._staged_sql[media, groups] = frame.to_native().sql_query()
         return self._staged_sql[media, groups]
 
-    def _priced(
-        self, row: tuple[Any, ...], groups: int, summed: Sequence[str]
-    ) -> tuple[str, tuple[str | None, ...], int, int | None, Cell, Sums]:
-        """Sums of features become sums of impacts."""
-        file, values, (bucket, ended), rest = (
-            row[0],
-            row[1 : 1 + groups],
-            row[1 + groups : 3 + groups],
-            row[3 + groups :],
-        )
-        key = Key(*(text or "" for text in rest[:7]))
-        (basis, status, scope, events, calls, tokens), features = rest[7:13], rest[13:]
-        coefficients = self._pricer.coefficients(key)
-        x = _NO_FEATURES | dict(zip(summed, features, strict=True))
-        found = formulas.impacts(x, coefficients.row(basis), _OUTPUTS)
-        sums = Sums(events, calls, tokens, *(found[name] for name in _OUTPUTS[:3]))
-        if formulas.known(found["gwp_gco2eq_mid"]):
-            sums.gwp_low, sums.gwp_mid, sums.gwp_high = (found[name] for name in _OUTPUTS[3:])
-            sums.gwp_events = events
-        if basis >= formulas.ACCELERATOR:
-            obtained = f"{status or ''}/{scope or ''}"
-        else:
-            obtained = ASSUMED if basis & formulas.TOKENS_UNKNOWN else ""
-        return file, values, bucket, ended, self._pricer.cell(key, obtained), sums
-
 
 _NO_FEATURES = dict.fromkeys(formulas.SUMMED, 0.0)
 #: How a measured energy was obtained.
-_READ = ("energy_status", "energy_scope")
+READ = ("energy_status", "energy_scope")
 _KEY_NAMES = tuple(f"key_{name}" for name in Key._fields)
+
+
+def priced(
+    pricer: Pricer, row: tuple[Any, ...], groups: int, summed: Sequence[str]
+) -> tuple[str, tuple[str | None, ...], int, int | None, Cell, Sums]:
+    """Sums of features become sums of impacts.
+
+    `row`: file, `groups` values, bucket, end, the fields of a `Key`, basis, `READ`, events, calls, tokens, `summed`.
+    """
+    file, values, (bucket, ended), rest = row[0], row[1 : 1 + groups], row[1 + groups : 3 + groups], row[3 + groups :]
+    key = Key(*(text or "" for text in rest[:7]))
+    (basis, status, scope, events, calls, tokens), features = rest[7:13], rest[13:]
+    coefficients = pricer.coefficients(key)
+    x = _NO_FEATURES | dict(zip(summed, features, strict=True))
+    found = formulas.impacts(x, coefficients.row(basis), _OUTPUTS)
+    sums = Sums(events, calls, tokens, *(found[name] for name in _OUTPUTS[:3]))
+    if formulas.known(found["gwp_gco2eq_mid"]):
+        sums.gwp_low, sums.gwp_mid, sums.gwp_high = (found[name] for name in _OUTPUTS[3:])
+        sums.gwp_events = events
+    if basis >= formulas.ACCELERATOR:
+        obtained = f"{status or ''}/{scope or ''}"
+    else:
+        obtained = ASSUMED if basis & formulas.TOKENS_UNKNOWN else ""
+    return file, values, bucket, ended, pricer.cell(key, obtained), sums
 
 
 def _key_columns() -> str:

@@ -18,12 +18,15 @@ from mesure.ledger.live import Live
 from mesure.ledger.pricing import Pricer
 from mesure.ledger.rollup import Recent, Rollup
 from mesure.ledger.schema import second_of
+from mesure.ledger.spark import SparkEngine
 from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, Window
 from mesure.version import METHOD_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from pyspark.sql import SparkSession
 
     from mesure.config import Settings
     from mesure.ledger.cells import Cells
@@ -38,14 +41,19 @@ _LAST_CALLS = 20
 
 
 class View:
-    """Reads the ledger, and the committer's recent events when it runs in this process. Safe for threads."""
+    """Reads the ledger, and the committer's recent events when it runs in this process. Safe for threads.
 
-    def __init__(self, ledger: Ledger, committer: Committer | None, settings: Settings) -> None:
+    `totals` are summed by DuckDB in this process, or by `spark`, a Spark session, when one is given.
+    """
+
+    def __init__(
+        self, ledger: Ledger, committer: Committer | None, settings: Settings, *, spark: SparkSession | None = None
+    ) -> None:
         self._ledger = ledger
         self._committer = committer
         self._zone = ZoneInfo(settings.organisation.timezone)
         self._pricer = Pricer(settings.deployments)
-        self._rollup = Rollup(self._pricer)
+        self._rollup = Rollup(self._pricer, SparkEngine(self._pricer, spark) if spark else None)
         self._recent = Recent(self._pricer)
         self._lock = threading.Lock()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mesure.ledger.grouping import Grouping, GroupKey
     from mesure.ledger.pricing import Pricer
+    from mesure.ledger.spark import SparkEngine
     from mesure.ledger.table import Snapshot, StoredFile
     from mesure.record import UsageEvent
 
@@ -37,8 +38,9 @@ _newest = attrgetter("started_at", "id")
 class Rollup:
     """What is in files. Not for threads: its owner holds a lock."""
 
-    def __init__(self, pricer: Pricer) -> None:
+    def __init__(self, pricer: Pricer, spark: SparkEngine | None = None) -> None:
         self._engine = Engine(pricer)
+        self._totalling = spark or self._engine
         self._pricer = pricer
         self._cells: dict[str, Cells] = {}
         self._latest: tuple[tuple[int, int], list[UsageEvent]] = ((-1, 0), [])
@@ -135,7 +137,7 @@ class Rollup:
             first = max(since, second_of(month_start_utc(min(file.month for file in files.values()))))
             last = min(until, second_of(month_start_utc(max(file.month for file in files.values()))) + _LONGEST_MONTH_S)
             part = Slice(tuple(files), first, last)
-            rows = self._engine.totals(part, grouping.columns, grouping.periods(first, last))
+            rows = self._totalling.totals(part, grouping.columns, grouping.periods(first, last))
             for values, quarter, cell, sums in rows:
                 add_to(groups.setdefault(grouping.key(values, quarter, cell.served), {}), cell, sums)
         return groups

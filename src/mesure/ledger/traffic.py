@@ -87,8 +87,7 @@ def _sums(
     tokens = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE" for name in _TOKENS)
     features = ", ".join(f"sum({name})" for name in formulas.SUMMED)
     rows = connection.execute(
-        f"SELECT {', '.join(_BY)}, count(*), sum(calls_count)::BIGINT, {tokens}, {features} FROM ({featured}) "
-        "GROUP BY ALL"
+        f"SELECT {', '.join(_BY)}, count(*), sum(calls_count), {tokens}, {features} FROM ({featured}) GROUP BY ALL"
     ).fetchall()
     for row in rows:
         values: dict[str, Any] = dict(zip(_BY, row, strict=False))
