@@ -69,11 +69,11 @@ def served(provider: ProviderDouble, data: Path) -> Iterator[Server]:
         "-m",
         "mesure",
         "up",
-        "--upstream",
-        provider.url,
+        "--json",
         "--port",
         "0",
-        "--json",
+        "--upstream",
+        provider.url,
         "--data",
         data,
     ]
@@ -272,6 +272,11 @@ def test_an_ipv6_address_is_written_as_a_browser_takes_it(tmp_path: Path) -> Non
     seen: list[str] = []
     serve(chosen(tmp_path / "d", host="::1"), on_ready=stop_when_ready(seen, signal.SIGTERM))
     assert seen[0].startswith("http://[::1]:")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def test_a_folder_that_another_holds_frees_the_address(tmp_path: Path) -> None:
