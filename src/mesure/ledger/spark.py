@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mesure.errors import LedgerError
@@ -153,7 +154,7 @@ def _keys() -> list[Column]:
 
 def _address(path: str) -> str:
     """A local path as a file, whatever the session's own file system; other addresses as they are."""
-    return path if "://" in path else f"file://{path}"
+    return path if "://" in path else f"file://{Path(path).absolute()}"
 
 
 @contextmanager
