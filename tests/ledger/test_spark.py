@@ -129,6 +129,14 @@ def test_files_of_an_earlier_schema_have_every_column(tmp_path: Path, spark: Any
     assert all(row["energy_j"] is None and row["energy_wh_mid"] > 0.0 for row in found)
 
 
+def test_a_ledger_without_events_gives_none(tmp_path: Path, spark: Any) -> None:
+    part = Slice(tuple(Ledger(tmp_path).files()), 0)
+    assert SparkEngine(Pricer({}), spark).totals(part, ("team",), {0: 0}) == []
+    assert SparkEngine(Pricer({}), spark).priced(part).count() == 0
+    view = View(Ledger(tmp_path), None, Settings(), spark=spark)
+    assert view.totals(NOON - timedelta(days=1), NOON, ("team", "day")) == []
+
+
 def test_a_file_that_is_gone_is_said(tmp_path: Path, spark: Any) -> None:
     ledger = Ledger(tmp_path)
     ledger.append([make_event(0)], {})

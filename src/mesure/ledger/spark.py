@@ -55,7 +55,7 @@ _PATTERNS = re.compile(r"([{}\[\]*?\\])")
 
 
 class SparkEngine:
-    """What `Engine` sums on one machine, and each event with its impacts, by a Spark session (or Spark Connect's)."""
+    """What `Engine` sums on one machine, and each event with its impacts, by a Spark session."""
 
     def __init__(self, pricer: Pricer, session: SparkSession) -> None:
         self._pricer = pricer
@@ -120,6 +120,8 @@ class SparkEngine:
         """Rows of the slice with every column of the record, whichever schema version wrote the file."""
         from pyspark.sql import functions as sql
 
+        if not part.uris:
+            return self._session.createDataFrame([], _SCHEMA)
         files = [_address(uri) for uri in part.uris]
         reader = self._session.read.schema(_SCHEMA).option("basePath", files[0].rpartition("/month=")[0])
         rows = reader.parquet(*(_PATTERNS.sub(r"\\\1", file) for file in files))
