@@ -23,6 +23,8 @@ FOR_PROGRAMMERS = {
     "Write numbers as text",
     "Totals cannot be split by this",
     "Use model, day, month, hour, or a column of the record",
+    "Spark could not read the ledger: 7",
+    "Check that every executor finds the data folder at the same path, with its files readable",
 }
 _KINDS = {name for name in dir(errors) if isinstance(getattr(errors, name), type)}
 

