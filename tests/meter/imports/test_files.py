@@ -175,14 +175,16 @@ def test_a_line_too_long_is_refused_before_it_fills_memory(write: Write) -> None
 
 
 def test_memory_is_constant(write: Write) -> None:
-    peaks = []
-    for rows in (2_000, 40_000):
+    def peak(rows: int) -> int:
         file = TableFile.open(write(f"{rows}.csv", "a,b,c\n" + "2023-11-16 18:15:46,123,456\n" * rows))
         tracemalloc.start()
         assert sum(1 for _ in file.rows()) == rows
-        peaks.append(tracemalloc.get_traced_memory()[1])
+        found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peaks[1] < peaks[0] * 1.5
+        return found
+
+    # The least of several: threads of other tests may allocate meanwhile, and count in a peak
+    assert min(peak(40_000) for _ in range(3)) < min(peak(2_000) for _ in range(3)) * 1.5
 
 
 # Fingerprint and progress
