@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -88,7 +89,7 @@ def _same(found: Quantity | None, expected: Quantity | None) -> None:
         assert set(found.sources) == set(expected.sources)
 
 
-def _chosen(window, events) -> list[UsageEvent]:
+def _chosen(window, events) -> list[Any]:
     end = window.until.replace(microsecond=0) + timedelta(seconds=1)
     return [event for event in events if window.since <= event.started_at < end]
 
