@@ -39,6 +39,7 @@ def serve(settings, *, meters, notices, on_ready):
     except KeyboardInterrupt:
         pass
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
 options = json.loads(sys.argv[1])
 run_demo(
     DemoOptions(data=Path(options.pop("data")), **options),
