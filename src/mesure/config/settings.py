@@ -17,6 +17,20 @@ __all__ = [
 ]
 
 CONFIG_VERSION = 1
+#: Protocols that providers speak; the readers are in `mesure.meter.wires`.
+_WIRES = (
+    "openai",
+    "azure",
+    "anthropic",
+    "gemini",
+    "mistral",
+    "cohere",
+    "huggingface",
+    "tgi",
+    "ollama",
+    "llama.cpp",
+    "vllm",
+)
 
 
 def _setting(default: Any, doc: str, *, choices: tuple[str, ...] = (), least: float = 0.0, secret: bool = False) -> Any:
@@ -59,7 +73,7 @@ class ProviderSettings:
     """One place that answers AI calls. The table's name is the `<name>` of `/providers/<name>/`."""
 
     base_url: str = _setting("", "Address calls are forwarded to, with its /v1 if it has one.")
-    wire: str = _setting("openai", "Protocol spoken.", choices=("openai",))
+    wire: str = _setting("openai", "Protocol spoken: see the gateway's document.", choices=_WIRES)
     default: bool = _setting(False, "Serves the bare /v1/ paths.")
     api_key: str = _setting("", "Key sent upstream instead of the client's. Prefer `api_key_env`.", secret=True)
     api_key_env: str = _setting("", "Environment variable that holds the key.")

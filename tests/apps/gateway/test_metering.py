@@ -139,7 +139,7 @@ _STEPS = [
     (openai.StreamReading, "read"),
     (metering, "attribution"),
     (metering, "UsageEvent"),
-    (metering, "json_object"),
+    (metering, "request_object"),
     (metering, "figure_headers"),
     (metering, "live_comment"),
 ]

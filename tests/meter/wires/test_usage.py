@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesure.meter.wires.usage import count, ollama_facts, timings_facts, usage_facts
+from mesure.meter.wires.usage import count, seconds, timings_facts, usage_facts
 from mesure.record import UsageEvent, new_id
 
 _OPENAI = {
@@ -119,10 +119,19 @@ def test_llama_cpp_timings() -> None:
     assert timings_facts(None) == {}
 
 
-def test_ollama_counts() -> None:
-    expected = {"input_tokens": 9, "output_tokens": 4, "tokens_reported": True}
-    assert ollama_facts({"prompt_eval_count": 9, "eval_count": 4}) == expected
-    assert ollama_facts({"model": "m"}) == {}
+def test_what_mistral_heard_is_input() -> None:
+    """Its audio stands in the total alone, beside a prompt of text: it is not reasoning."""
+    usage = {"prompt_tokens": 4, "completion_tokens": 60, "total_tokens": 424, "prompt_audio_seconds": 30}
+    expected = {"input_tokens": 364, "output_tokens": 60, "input_audio_tokens": 360, "tokens_reported": True}
+    assert usage_facts(usage) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(3, 3.0), ("8.47", 8.47), (0, None), (-1, None), (True, None), ("soon", None), ("nan", None), (1e12, None)],
+)
+def test_seconds(value: object, expected: float | None) -> None:
+    assert seconds(value) == expected
 
 
 def test_counts() -> None:

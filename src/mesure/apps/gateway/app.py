@@ -91,7 +91,7 @@ class Gateway:
             raise refusals.bad_host(host.decode("latin-1"))
         raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         route = self.providers.route(method, raw_path, scope["query_string"].decode("latin-1"))
-        request = read_request(headers, route.provider.key)
+        request = read_request(headers, route.provider.key, route.provider.key_header)
         if request.origin is not None and route.provider.key and not self.hosts.takes_origin(request.origin):
             raise refusals.foreign_origin(request.origin.decode("latin-1"))
         body = await whole_body(receive, request.length, self._body_limit)

@@ -30,6 +30,8 @@ _NOT_SENT = _HOP | {b"host", b"content-length", b"accept-encoding", b"expect", b
 #: Cookies of a provider would land on this server's own name.
 _NOT_RETURNED = _HOP | {b"content-length", b"set-cookie"}
 _OURS = b"x-mesure-"
+#: Where clients of the various wires put their key: a configured one takes the place of all.
+_KEYS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
 
 
 class Request(NamedTuple):
@@ -41,11 +43,12 @@ class Request(NamedTuple):
     origin: bytes | None
     length: int | None
     coding: bytes
+    content_type: str
     trace: bytes | None
 
 
-def read_request(headers: Iterable[tuple[bytes, bytes]], key: str) -> Request:
-    """Sort lower-case header pairs; a configured `key` takes the place of the client's authorization."""
+def read_request(headers: Iterable[tuple[bytes, bytes]], key: str, key_header: str = "authorization") -> Request:
+    """Sort lower-case header pairs; a configured `key` takes the place of the client's, in the provider's header."""
     pairs = list(headers)
     given = dict(pairs)
     named = _named_by_connection(given.get(b"connection"))
@@ -54,11 +57,11 @@ def read_request(headers: Iterable[tuple[bytes, bytes]], key: str) -> Request:
     for name, value in pairs:
         if name.startswith(_OURS):
             ours[name[len(_OURS) :]] = value
-        elif name not in _NOT_SENT and name not in named and not (key and name == b"authorization"):
+        elif name not in _NOT_SENT and name not in named and not (key and name in _KEYS):
             sent.append((name.decode("latin-1"), value.decode("latin-1")))
     sent.append(("accept-encoding", "identity"))
     if key:
-        sent.append(("authorization", f"Bearer {key}"))
+        sent.append((key_header, f"Bearer {key}" if key_header == "authorization" else key))
     length = given.get(b"content-length")
     return Request(
         sent,
@@ -67,6 +70,7 @@ def read_request(headers: Iterable[tuple[bytes, bytes]], key: str) -> Request:
         given.get(b"origin"),
         int(length) if length and length.isdigit() else None,
         given.get(b"content-encoding", b""),
+        given.get(b"content-type", b"").decode("latin-1"),
         given.get(b"traceparent"),
     )
 

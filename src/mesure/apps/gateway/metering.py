@@ -17,8 +17,11 @@ from mesure.apps.gateway.failures import FailureLog
 from mesure.apps.gateway.figures import figure_headers, live_comment
 from mesure.ledger import Pricer
 from mesure.meter.wires import openai
-from mesure.meter.wires.bodies import BodyDecoder, json_object, readable
+from mesure.meter.wires.bodies import BodyDecoder, request_object
+from mesure.meter.wires.choice import WIRES
 from mesure.meter.wires.fingerprint import Fingerprints, load_key
+from mesure.meter.wires.members import error_facts
+from mesure.meter.wires.streams import EVENT_STREAM
 from mesure.record import UsageEvent, new_id
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from mesure.config import Settings
     from mesure.impact import Impacts
     from mesure.meter.sensors import CallMeter
+    from mesure.meter.wires.call import Reading
     from mesure.record import Outcome, Sink
 
 __all__ = ["CallMetering", "Metering", "place_of"]
@@ -38,8 +42,9 @@ log = logging.getLogger("mesure.gateway")
 
 _HEAD = 4 << 10
 _TAIL = 64 << 10
+_LINES = ("ndjson", "stream+json")
 _LIVE_EVERY_S = 1.0
-_MOST_SPANS = 10_000
+_MOST_SEEN = 10_000
 #: A provider that refuses a request (4xx) ran no model for it, nor did one that was never reached: a known zero.
 _NOTHING_RAN = {"input_tokens": 0, "output_tokens": 0, "tokens_reported": False}
 _MAY_HAVE_RUN = (408, 499)
@@ -59,6 +64,7 @@ class Metering:
         self.fingerprints = Fingerprints(_key(Path(settings.server.data)))
         self.failures: Counter[str] = Counter()
         self.not_acknowledged = 0
+        self.unmetered: Counter[str] = Counter()
         self.failing = FailureLog()
         given = settings.gateway
         self.common: dict[str, Any] = {
@@ -67,7 +73,7 @@ class Metering:
             "application": given.application or None,
             "environment": given.environment,
         }
-        self._spans: dict[tuple[str, str], None] = {}
+        self._seen: dict[tuple[str, str], None] = {}
 
     def warm(self) -> None:
         """Load what the first figure needs (tens of milliseconds), so that no call waits for it."""
@@ -83,13 +89,13 @@ class Metering:
             return
         log.warning("Metering failed at %s: %s (%s)", step, type(error).__name__, place_of(error))
 
-    def span_is_new(self, trace: tuple[str, str]) -> bool:
-        """Whether no call without a response id came under this span yet: two such must not be taken for one."""
-        if trace in self._spans:
+    def is_new(self, pair: tuple[str, str]) -> bool:
+        """Whether this (trace, span), or (provider, id of a collected result), was not seen lately."""
+        if pair in self._seen:
             return False
-        if len(self._spans) >= _MOST_SPANS:
-            del self._spans[next(iter(self._spans))]
-        self._spans[trace] = None
+        if len(self._seen) >= _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+        self._seen[pair] = None
         return True
 
 
@@ -155,6 +161,7 @@ class CallMetering:
             "started_at": datetime.now(UTC),
             "provider": route.provider.catalogue_name,
             "operation": route.operation,
+            **route.call.facts,
             "deployment": given.deployment or None,
             "host_region": given.region or None,
             "host_zone": given.zone or None,
@@ -162,7 +169,7 @@ class CallMetering:
         self._booked = False
         self._meter: CallMeter | None = None
         self._usage_added = False
-        self._stream: openai.StreamReading | None = None
+        self._stream: Reading | None = None
         self._copy: BodyDecoder | None = None
         self._rewrites = False
         self._live = given.live
@@ -178,12 +185,12 @@ class CallMetering:
         self._fields.update(who)
         if trace := trace_ids(request.trace):
             self._fields["trace_id"], self._fields["span_id"] = trace
-        asked = json_object(readable(body, request.coding)) if body else None
+        asked = request_object(body, request.coding, request.content_type)
         if asked is not None:
-            self._fields.update(openai.request_facts(route.operation, asked))
+            self._fields.update(route.call.reader.request_facts(asked))
             prompt, prefix = shared.fingerprints.prompt(asked)
             self._fields["prompt_fingerprint"], self._fields["prefix_fingerprint"] = prompt, prefix
-            if given.include_usage and not request.coding and openai.takes_stream_options(route.path):
+            if given.include_usage and not request.coding and route.call.asks_usage:
                 changed = openai.with_usage_asked(body, asked)
                 self._usage_added = changed is not None
                 body = changed or body
@@ -201,16 +208,23 @@ class CallMetering:
         """Book a whole answer; returns the headers it is given."""
         self._fields["http_status"] = answer.status
         if answer.status >= 400:
-            self._fields.update(openai.error_facts(plain))
+            self._fields.update(error_facts(plain))
             if answer.status < 500 and answer.status not in _MAY_HAVE_RUN:
                 self._fields.update(_NOTHING_RAN)
             self.finish("error")
             return self._own_headers() if self.route.ai_call else []
-        facts = openai.answer_facts(self.route.operation, plain)
+        self._read_headers(answer)
+        facts = self.route.call.reader.answer_facts(plain)
+        headers = self._own_headers() if self.route.ai_call else []
+        if facts is None:  # its result is collected later, or was never ours to book
+            self._booked = True
+            return headers
         self._fields.update(facts)
-        if not (self.route.ai_call or "tokens_reported" in facts):
-            return []
-        event = self._book("ok")
+        outcome: Outcome = "error" if "error_type" in facts else "ok"
+        if not self._is_call(outcome):
+            self._booked = True
+            return headers
+        event = self._book(outcome)
         headers = self._own_headers()
         if event is not None and (impacts := self._impacts(event)) is not None:
             headers += figure_headers(impacts)
@@ -221,13 +235,42 @@ class CallMetering:
         """Note that the body passes piece by piece; returns the headers it is given."""
         self._fields["http_status"] = answer.status
         self._copy = BodyDecoder(answer.coding)
-        if answer.media_type == "text/event-stream":
+        self._read_headers(answer)
+        self._stream = self._reading(answer.media_type)
+        if self._stream is not None:
             self._fields["stream"] = True
-            self._stream = openai.StreamReading(usage_added=self._usage_added)
             plain = answer.coding in ("", "identity")
-            self._live = self._live and self.route.ai_call and plain
+            self._live = self._live and self.route.ai_call and plain and self.route.call.comments
             self._rewrites = plain and (self._usage_added or self._live)
         return self._own_headers() if self.route.ai_call else []
+
+    def comes_in_pieces(self, answer: Answer) -> bool:
+        """Whether a JSON body is a stream that nothing may hold: lines of it, or an array asked for as a stream."""
+        return answer.media_type.endswith(_LINES) or self.route.call.facts.get("stream") is True
+
+    def _reading(self, media_type: str) -> Reading | None:
+        if self._usage_added and media_type == EVENT_STREAM:
+            return openai.StreamReading(usage_added=True)
+        return self.route.call.reader.stream_reading(media_type)
+
+    def _read_headers(self, answer: Answer) -> None:
+        if (read := WIRES[self.route.provider.settings.wire].header_facts) is not None:
+            self._fields.update(read(answer.headers))
+
+    def _is_call(self, outcome: Outcome) -> bool:
+        """Whether what is known at the end makes an event: see `Booking`."""
+        booking, provider, fields = self.route.call.booking, self.route.provider.name, self._fields
+        if booking in ("always", "never"):
+            return booking == "always"
+        if fields.get("http_status") != 200:
+            return False
+        if booking == "collected":
+            told = outcome in ("ok", "error") and ("model_answered" in fields or "calls_count" in fields)
+            return told and self.shared.is_new((provider, fields.get("response_id") or self.id))
+        if fields.get("tokens_reported") or "model_requested" in fields:
+            return True
+        self.shared.unmetered[provider] += 1
+        return False
 
     def rewrites(self) -> bool:
         """Whether the bytes of the body may change length on their way."""
@@ -275,6 +318,8 @@ class CallMetering:
             for event in self._stream.split(plain):
                 self._read_event(event)
         else:
+            if self._fields.get("stream"):
+                self._fields.setdefault("first_output_ms", (perf_counter() - self._began) * 1e3)
             if len(self._head) < _HEAD:
                 self._head += plain[: _HEAD - len(self._head)]
             self._tail = plain[-_TAIL:] if len(plain) >= _TAIL else (self._tail + plain)[-_TAIL:]
@@ -328,15 +373,16 @@ class CallMetering:
         if self._stream is not None:
             self._fields.update(self._stream.facts)
         elif self._tail and outcome == "ok":
-            self._fields.update(openai.tail_facts(self._head, self._tail))
+            self._fields.update(self.route.call.reader.tail_facts(self._head, self._tail))
         if error_type is not None:
             self._fields["error_type"] = error_type
             if error_type == _UNREACHED:
                 self._fields.update(_NOTHING_RAN)
         if http_status is not None:
             self._fields["http_status"] = http_status
-        if self.route.ai_call or self._fields.get("tokens_reported"):
+        if not self._booked and self._is_call(outcome):
             self._book(outcome)
+        self._booked = True
 
     def _book(self, outcome: Outcome) -> UsageEvent | None:
         if self._booked:
@@ -346,9 +392,13 @@ class CallMetering:
         fields = self._fields
         fields["status"] = outcome
         fields["duration_ms"] = (perf_counter() - self._began) * 1e3
+        if self.route.call.booking == "collected":  # it ran before, and took its own time
+            fields.update(duration_ms=None, first_output_ms=None, stream=None)
+        if outcome != "ok":
+            fields.pop("images_count", None)  # as many were asked for: what was made is not known
         if "response_id" not in fields and "trace_id" in fields:
             trace = (fields["trace_id"], fields["span_id"])
-            if not self.shared.span_is_new(trace):
+            if not self.shared.is_new(trace):
                 fields["span_id"] = None
         if outcome == "error":
             self.shared.failing.failed(self.route.provider.name, fields.get("error_type"), fields.get("http_status"))

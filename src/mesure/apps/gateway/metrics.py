@@ -58,6 +58,11 @@ def _gateway_families(gateway: Gateway, spool: Spool) -> Iterator[tuple[str, str
             for (provider, kind), count in sorted(gateway.upstream_errors.items())
         ],
     )
+    yield (
+        "mesure_gateway_unmetered_total",
+        "Calls of paths that are not known, which told neither a model nor tokens, by provider.",
+        [Sample((("provider", provider),), count) for provider, count in sorted(gateway.metering.unmetered.items())],
+    )
     plain = (
         ("mesure_gateway_departures_total", "Clients that left before the end.", gateway.departures),
         (

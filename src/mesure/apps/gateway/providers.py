@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.apps.gateway import refusals
 from mesure.errors import ConfigError
-from mesure.meter.wires import openai
+from mesure.meter.wires.choice import WIRES, call_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mesure.config import ProviderSettings, Settings
+    from mesure.meter.wires.call import Call
     from mesure.record import Operation
 
 __all__ = ["Provider", "Providers", "Route"]
 
 #: Segments that climb, also percent-encoded, backslashes, and anything that is not visible ASCII.
 _ESCAPING = re.compile(r"(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|$|%2f)|\\|%5c|[^\x21-\x7e]", re.IGNORECASE)
+#: Google takes a key there too: the client's gives way to the configured one.
+_KEY_IN_QUERY = re.compile(r"(?:^|&)key=[^&]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ class Provider:
     key: str
     settings: ProviderSettings
 
+    @property
+    def key_header(self) -> str:
+        """Where its key goes."""
+        return WIRES[self.settings.wire].key_header
+
 
 class Route(NamedTuple):
     """Where one call goes: `url` is the provider's base address, the rest of the path and the query, unchanged."""
@@ -40,8 +48,16 @@ class Route(NamedTuple):
     provider: Provider
     url: str
     path: str  # the rest, without a slash at either end
-    operation: Operation
-    ai_call: bool
+    call: Call
+
+    @property
+    def operation(self) -> Operation:
+        return self.call.operation
+
+    @property
+    def ai_call(self) -> bool:
+        """Whether a model runs for it, whatever is answered."""
+        return self.call.booking == "always"
 
 
 class Providers:
@@ -66,8 +82,10 @@ class Providers:
                 raise refusals.unknown_provider(name, self.by_name)
         if _ESCAPING.search(rest):
             raise refusals.bad_path(rest)
+        if provider.key:
+            query = _KEY_IN_QUERY.sub("", query).removeprefix("&")
         url = f"{provider.base_url}/{rest}?{query}" if query else f"{provider.base_url}/{rest}"
-        return Route(provider, url, rest.strip("/"), openai.operation_of(rest), openai.is_ai_call(method, rest))
+        return Route(provider, url, rest.strip("/"), call_of(provider.settings.wire, method, rest, query))
 
 
 def _provider(name: str, given: ProviderSettings, environ: Mapping[str, str]) -> Provider:

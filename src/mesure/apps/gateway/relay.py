@@ -151,7 +151,7 @@ class Relay:
         """JSON, and whatever comes with an error, unless it is announced as too large."""
         if answer.length is not None and answer.length > self._hold:
             return False
-        return answer.status >= 400 or answer.media_type.endswith("json")
+        return answer.status >= 400 or (answer.media_type.endswith("json") and not self._call.comes_in_pieces(answer))
 
     async def _collect(self, answer: Answer) -> list[bytes]:
         """The pieces of the body, all of them or the first ones beyond the limit."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 
-__all__ = ["READABLE_BYTES", "BodyDecoder", "json_object", "object_in_tail", "readable"]
+from mesure.meter.wires.forms import form_fields
+
+__all__ = ["READABLE_BYTES", "BodyDecoder", "json_object", "object_in_tail", "readable", "request_object"]
 
 #: A compressed body that expands beyond this is left unread rather than expanded.
 READABLE_BYTES = 64 << 20
@@ -45,6 +47,14 @@ class BodyDecoder:
 def readable(body: bytes, coding: bytes | str, limit: int = READABLE_BYTES) -> bytes | None:
     """The body without its content coding, or None when it cannot be read here (br, zstd, damaged, too large)."""
     return BodyDecoder(coding, limit).decode(body)
+
+
+def request_object(body: bytes, coding: bytes | str, content_type: str) -> dict[str, Any] | None:
+    """What a request asks: the JSON object that its body is, or the text fields of a form."""
+    plain = readable(body, coding) if body else None
+    if plain is not None and (fields := form_fields(plain, content_type)) is not None:
+        return fields
+    return json_object(plain)
 
 
 def json_object(body: bytes | None) -> dict[str, Any] | None:

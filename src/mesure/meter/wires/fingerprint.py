@@ -20,6 +20,10 @@ __all__ = ["KEY_FILE", "Fingerprints", "load_key"]
 
 KEY_FILE = "pseudonym.key"
 _KEY_BYTES = 32
+#: Where the wires put a conversation, instructions that stand apart from it, and a text alone.
+_TURNS = ("messages", "contents")
+_SYSTEM = ("system", "systemInstruction", "system_instruction")
+_TEXTS = ("input", "prompt", "inputs", "message", "texts", "content", "requests")
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
@@ -71,13 +75,17 @@ class Fingerprints:
         """(whole prompt, its prefix) of a request: messages, prompt or input; None where it has none.
 
         Normalised: a text given as a single part equals the text, and spaces around it do not count. The prefix is
-        the system (or developer) message, or else the first message.
+        the system instruction where it stands apart, the system (or developer) message, or else the first message.
         """
-        messages = request.get("messages")
-        if isinstance(messages, list) and messages:
-            parts = [_normal(message) for message in messages]
-            return self._of(parts), self._of(parts[_prefix_index(messages)])
-        for name in ("input", "prompt"):
+        for name in _TURNS:
+            turns = request.get(name)
+            if isinstance(turns, list) and turns:
+                system = next((_normal(given) for key in _SYSTEM if (given := request.get(key))), None)
+                parts = [_normal(turn) for turn in turns]
+                if system is not None:
+                    return self._of([system, *parts]), self._of(system)
+                return self._of(parts), self._of(parts[_prefix_index(turns)])
+        for name in _TEXTS:
             if text := request.get(name):
                 prefix = request.get("instructions")
                 return self._of(_normal(text)), self._of(_normal(prefix)) if prefix else None

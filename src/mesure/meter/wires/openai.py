@@ -1,4 +1,8 @@
-"""OpenAI's wire: what a request asks for, what an answer or a stream reports. Tolerant: odd input gives fewer facts."""
+"""OpenAI's wire for text, and that of all who speak it: chat, completions, embeddings, moderations, reranking.
+
+Also what reads the paths that no reader knows. References: platform.openai.com/docs/api-reference (chat, completions,
+embeddings, moderations), docs.vllm.ai (rerank, score, classify, pooling), github.com/ggml-org/llama.cpp (timings).
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,24 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mesure.meter.wires.bodies import json_object, object_in_tail
+from mesure.meter.wires.call import Known
+from mesure.meter.wires.members import code, error_of, first_count, how_many, identifier, member, name
 from mesure.meter.wires.sse import EventSplitter, event_data
-from mesure.meter.wires.usage import count, ollama_facts, timings_facts, usage_facts
+from mesure.meter.wires.streams import EVENT_STREAM
+from mesure.meter.wires.usage import timings_facts, usage_facts
 
 if TYPE_CHECKING:
+    from mesure.meter.wires.call import Reading
     from mesure.record import Operation
 
 __all__ = [
     "StreamReading",
     "answer_facts",
-    "error_facts",
-    "is_ai_call",
-    "operation_of",
+    "deployment_facts",
+    "known",
     "request_facts",
+    "stream_reading",
     "tail_facts",
-    "takes_stream_options",
     "with_usage_asked",
 ]
 
@@ -30,74 +37,60 @@ Facts = dict[str, Any]
 
 _OPERATIONS: dict[str, Operation] = {
     "chat/completions": "chat",
+    "agents/completions": "chat",  # Mistral
     "completions": "completion",
     "embeddings": "embeddings",
-    "responses": "chat",
+    "pooling": "embeddings",
+    "moderations": "classification",
+    "classify": "classification",
+    "classifications": "classification",
     "rerank": "rerank",
-    "images/generations": "image",
-    "images/edits": "image",
-    "images/variations": "image",
-    "audio/speech": "speech",
-    "audio/transcriptions": "transcription",
-    "audio/translations": "transcription",
+    "score": "rerank",
 }
-#: Calls of a model whatever they answer. Any other path is one only when its answer carries usage.
-_ALWAYS = frozenset({"chat/completions", "completions", "embeddings", "responses"})
-#: Some servers number answers from a small range (`chatcmpl-417`): as an identity, those would merge different calls.
-_IDENTIFYING = 20
-_CODE = re.compile(r"[\w.\-]{1,64}", re.ASCII)
-_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII)
+_DEPLOYMENT = re.compile(r"(?:^|/)deployments/([^/]{1,200})/")
 
 
-def operation_of(path: str) -> Operation:
-    """The operation of a path, known by its end (`chat/completions`, `v1/embeddings`); "other" when not listed."""
-    return _OPERATIONS.get(_ending(path), "other")
-
-
-def is_ai_call(method: str, path: str) -> bool:
-    """Whether the call runs a model whatever it answers. Only POST does: GET may show an old answer's usage again."""
-    return method == "POST" and _ending(path) in _ALWAYS
-
-
-def takes_stream_options(path: str) -> bool:
-    """Whether requests to `path` may ask for usage in their stream."""
-    return _ending(path) == "chat/completions"
-
-
-def _ending(path: str) -> str:
+def known(method: str, path: str) -> Known | None:
+    """Paths known by their end (`chat/completions`, `v1/embeddings`). Only POST runs a model: GET shows old answers."""
     segments = path.strip("/").rsplit("/", 2)
     pair = "/".join(segments[-2:])
-    return pair if pair in _OPERATIONS else segments[-1]
+    operation = _OPERATIONS.get(pair) or _OPERATIONS.get(segments[-1])
+    if operation is None or method != "POST":
+        return None
+    facts = deployment_facts(path)
+    if operation == "classification":  # scores, no text: known without being told
+        facts.update(output_tokens=0, tokens_reported=False)
+    return Known(operation, facts=facts)
 
 
-def request_facts(operation: Operation, request: dict[str, Any]) -> Facts:
-    """Fields of `UsageEvent` that the request states: model, caps, effort, stream, number of inputs, image size."""
+def deployment_facts(path: str) -> Facts:
+    """The model that a path of Azure names."""
+    deployment = _DEPLOYMENT.search(path)
+    return {"model_requested": deployment[1]} if deployment else {}
+
+
+def request_facts(request: dict[str, Any]) -> Facts:
+    """Fields of `UsageEvent` that the request states: model, caps, effort, stream, number of inputs."""
     facts: Facts = {
-        "model_requested": _text(request.get("model")),
-        "max_output_tokens": _first_count(request, "max_completion_tokens", "max_output_tokens", "max_tokens"),
-        "reasoning_effort": _code(request.get("reasoning_effort")) or _effort(request.get("reasoning")),
+        "model_requested": name(request.get("model")),
+        "max_output_tokens": first_count(request, "max_completion_tokens", "max_output_tokens", "max_tokens"),
+        "reasoning_effort": code(request.get("reasoning_effort")) or code(member(request, "reasoning", "effort")),
         "stream": request.get("stream") is True,
     }
-    if operation == "embeddings":
-        facts["input_items"] = _inputs(request.get("input"))
-    elif operation == "rerank" and isinstance(documents := request.get("documents"), list):
-        facts["input_items"] = len(documents)
-    elif operation == "speech" and isinstance(text := request.get("input"), str):
-        facts["characters"] = len(text)
-    elif operation == "image" and (size := _SIZE.fullmatch(str(request.get("size", "")))):
-        facts["image_width"], facts["image_height"] = int(size[1]), int(size[2])
-    return {name: value for name, value in facts.items() if value is not None}
+    documents = request.get("documents") if "query" in request else None
+    facts["input_items"] = len(documents) if isinstance(documents, list) else how_many(request.get("input"))
+    return {field: value for field, value in facts.items() if value is not None}
 
 
-def answer_facts(operation: Operation, body: bytes | None) -> Facts:
+def answer_facts(body: bytes | None) -> Facts | None:
     """Fields of `UsageEvent` in a whole JSON answer."""
     answer = json_object(body)
-    if answer is None:
-        return {}
-    facts = _object_facts(answer)
-    if operation == "image" and isinstance(images := answer.get("data"), list):
-        facts["images_count"] = len(images)
-    return facts
+    return {} if answer is None else _object_facts(answer)
+
+
+def stream_reading(media_type: str) -> Reading | None:
+    """Events of chat and completions; also of what is not known, where usage may stand."""
+    return StreamReading() if media_type == EVENT_STREAM else None
 
 
 def tail_facts(head: bytes, tail: bytes) -> Facts:
@@ -108,12 +101,6 @@ def tail_facts(head: bytes, tail: bytes) -> Facts:
             facts["model_answered"] = model[1].decode("utf-8", "replace")
             break
     return facts
-
-
-def error_facts(body: bytes | None) -> Facts:
-    """The code of a provider's error, never its message: a message may quote the request."""
-    answer = json_object(body) or {}
-    return _error(answer.get("error"))
 
 
 def with_usage_asked(body: bytes, request: dict[str, Any]) -> bytes | None:
@@ -227,61 +214,24 @@ _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
 
 
 def _object_facts(answer: dict[str, Any]) -> Facts:
-    """Facts of an answer, or of one event of a stream; `response` wraps those of the responses wire."""
-    if isinstance(inner := answer.get("response"), dict):
-        answer = inner
+    """Facts of an answer, or of one event of a stream."""
     facts: Facts = {}
-    if model := _text(answer.get("model")):
+    if model := name(answer.get("model")):
         facts["model_answered"] = model
-    if isinstance(identifier := answer.get("id"), str) and _IDENTIFYING <= len(identifier) <= 200:
-        facts["response_id"] = identifier
+    if own_id := identifier(answer.get("id")):
+        facts["response_id"] = own_id
     choices = answer.get("choices")
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    if reason := _code(first.get("finish_reason")):
+    if reason := code(first.get("finish_reason")):
         facts["finish_reason"] = reason
     facts.update(_counts(answer, first))
     if answer.get("error"):
-        facts.update(_error(answer["error"]))
+        facts.update(error_of(answer["error"]))
     return facts
 
 
 def _counts(answer: dict[str, Any], first_choice: dict[str, Any]) -> Facts:
-    groq = answer.get("x_groq")
-    places = (answer.get("usage"), groq.get("usage") if isinstance(groq, dict) else None, first_choice.get("usage"))
-    for place in places:
+    for place in (answer.get("usage"), member(answer, "x_groq", "usage"), first_choice.get("usage")):
         if facts := usage_facts(place):
             return facts
-    return timings_facts(answer.get("timings")) or ollama_facts(answer)
-
-
-def _error(error: object) -> Facts:
-    if not isinstance(error, dict):
-        return {"error_type": "unknown"}
-    return {"error_type": _code(error.get("code")) or _code(error.get("type")) or "unknown"}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= 200 else None
-
-
-def _code(value: object) -> str | None:
-    """A short machine word: never free text, which could carry content."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return text if _CODE.fullmatch(text) else None
-
-
-def _effort(reasoning: object) -> str | None:
-    return _code(reasoning.get("effort")) if isinstance(reasoning, dict) else None
-
-
-def _first_count(request: dict[str, Any], *names: str) -> int | None:
-    return next((value for name in names if (value := count(request.get(name))) is not None), None)
-
-
-def _inputs(value: object) -> int | None:
-    """How many texts are embedded: a list of texts or of token lists; one text or token list is one."""
-    if isinstance(value, str):
-        return 1
-    if isinstance(value, list) and value:
-        return 1 if isinstance(value[0], int) else len(value)
-    return None
+    return timings_facts(answer.get("timings"))

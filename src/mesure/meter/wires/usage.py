@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["count", "ollama_facts", "timings_facts", "usage_facts"]
+__all__ = ["count", "reported", "seconds", "timings_facts", "usage_facts"]
 
 Facts = dict[str, Any]
 
@@ -25,6 +25,7 @@ _TOP = {
     "prompt_cache_hit_tokens": "cached_input_tokens",  # DeepSeek
     "cache_read_input_tokens": "cached_input_tokens",  # LiteLLM
     "cached_tokens": "cached_input_tokens",  # Moonshot
+    "num_cached_tokens": "cached_input_tokens",  # Mistral
     "cache_creation_input_tokens": "cache_write_tokens",
     "cache_write_tokens": "cache_write_tokens",
     "total_tokens": "total_tokens",
@@ -72,8 +73,11 @@ def usage_facts(usage: object) -> Facts:
             _take(value, fields, facts)
     _take(usage, _TOP, facts)
     total = facts.pop("total_tokens", None)
-    _include_apart(facts, total)
-    return _reported(facts)
+    if seconds(usage.get("prompt_audio_seconds")):
+        _include_heard(facts, total)
+    else:
+        _include_apart(facts, total)
+    return reported(facts)
 
 
 def timings_facts(timings: object) -> Facts:
@@ -86,13 +90,31 @@ def timings_facts(timings: object) -> Facts:
         facts = {"input_tokens": fresh + cached, "cached_input_tokens": cached}
     if output is not None:
         facts["output_tokens"] = output
-    return _reported(facts)
+    return reported(facts)
 
 
-def ollama_facts(answer: dict[str, Any]) -> Facts:
-    """Counts of Ollama's own wire, which stand beside the answer."""
-    facts = {"input_tokens": count(answer.get("prompt_eval_count")), "output_tokens": count(answer.get("eval_count"))}
-    return _reported({name: value for name, value in facts.items() if value is not None})
+def reported(facts: Facts) -> Facts:
+    """The same facts, said to be the provider's own counts when there are any."""
+    if facts:
+        facts["tokens_reported"] = True
+    return facts
+
+
+def seconds(value: object) -> float | None:
+    """A duration in seconds, above zero and below a year; numbers written as text are taken too."""
+    try:
+        duration = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        return None
+    return duration if 0 < duration < 3.2e7 else None
+
+
+def _include_heard(facts: Facts, total: int | None) -> None:
+    """Mistral counts what it heard in the total alone."""
+    given_in, given_out = facts.get("input_tokens"), facts.get("output_tokens")
+    if given_in is not None and given_out is not None and total is not None and total > given_in + given_out:
+        facts["input_audio_tokens"] = total - given_in - given_out
+        facts["input_tokens"] = total - given_out
 
 
 def _include_apart(facts: Facts, total: int | None) -> None:
@@ -115,9 +137,3 @@ def _take(holder: dict[str, Any], fields: dict[str, str], facts: Facts) -> None:
         field = fields.get(name)
         if field is not None and field not in facts and (value := count(given)) is not None:
             facts[field] = value
-
-
-def _reported(facts: Facts) -> Facts:
-    if facts:
-        facts["tokens_reported"] = True
-    return facts
