@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Call = Callable[[str], Any] if TYPE_CHECKING else object
+_HEADERS = re.compile(r"headers: \{.*?\}, ")
 _ADDRESS = re.compile(r"127\.0\.0\.1:\d+(/providers/[\w.\-]+)?(/v1)?")
 
 
@@ -36,7 +37,7 @@ def outcome(call: Callable[[str], Any], address: str) -> tuple[str, Any]:
     try:
         return "result", call(address)
     except Exception as error:  # noqa: BLE001  (clients raise errors of their own)
-        return type(error).__name__, _ADDRESS.sub("ADDRESS", str(error))
+        return type(error).__name__, _HEADERS.sub("", _ADDRESS.sub("ADDRESS", str(error)))
 
 
 def openai_client(make: Callable[[Any], Any]) -> Callable[[str], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,7 +65,8 @@ def _served(provider: Replay, folder: Path, sink: SpoolSink) -> Iterator[Running
         f"keyed-{wire}": ProviderSettings(base_url=provider.address(wire), wire=wire, api_key="configured-key-42")
         for wire in PREFIXES
     }
-    settings = Settings(server=ServerSettings(data=str(folder)), providers=spoken | down | keyed)
+    live = {f"live-{wire}": replace(settings, live=True) for wire, settings in spoken.items()}
+    settings = Settings(server=ServerSettings(data=str(folder)), providers=spoken | down | keyed | live)
     with serving(settings, sink) as running:
         yield running
 

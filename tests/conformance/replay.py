@@ -1,4 +1,4 @@
-"""Exchanges written for this project after providers' public references, and a deterministic server that replays them."""
+"""Exchanges written for this project after providers' public references, and the server that replays them."""
 
 from __future__ import annotations
 

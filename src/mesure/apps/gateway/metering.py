@@ -246,7 +246,8 @@ class CallMetering:
 
     def comes_in_pieces(self, answer: Answer) -> bool:
         """Whether a JSON body is a stream that nothing may hold: lines of it, or an array asked for as a stream."""
-        return answer.media_type.endswith(_LINES) or self.route.call.facts.get("stream") is True
+        streamed = self.route.call.facts.get("stream") is True and self._fields.get("stream") is True
+        return streamed or answer.media_type.endswith(_LINES)
 
     def _reading(self, media_type: str) -> Reading | None:
         if self._usage_added and media_type == EVENT_STREAM:

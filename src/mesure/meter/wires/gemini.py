@@ -191,12 +191,17 @@ def _object_facts(answer: dict[str, Any]) -> Facts:
         "response_id": identifier(answer.get("responseId")) or identifier(answer.get("id")),
         "finish_reason": code(member(first, "finishReason"))
         or code(member(answer, "promptFeedback", "blockReason"))
-        or code(answer.get("status")),
+        or _status(answer.get("status")),
         "images_count": _images(member(first, "content", "parts")) or None,
     }
     facts = {field: value for field, value in facts.items() if value is not None}
     facts.update(usage_facts(answer.get("usageMetadata") or answer.get("usage")))
     return facts
+
+
+def _status(value: object) -> str | None:
+    """How an interaction ended."""
+    return None if value == "in_progress" else code(value)
 
 
 def _images(parts: object) -> int:

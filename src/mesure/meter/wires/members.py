@@ -71,8 +71,11 @@ def error_facts(body: bytes | None) -> Facts:
 
 def error_of(error: object) -> Facts:
     """The same from an error's object: its status word (Google), else its code, else its type."""
-    found = _first_code(error, "status", "code", "type") if isinstance(error, dict) else None
-    return {"error_type": found or "unknown"}
+    if not isinstance(error, dict):
+        return {"error_type": "unknown"}
+    status = error.get("status")
+    found = code(status) if isinstance(status, str) else None
+    return {"error_type": found or _first_code(error, "code", "type") or "unknown"}
 
 
 def _first_code(holder: Facts, *names: str) -> str | None:
