@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mesure.meter.wires.members import error_of, member
+from mesure.meter.wires.members import error_of, member, name
 from mesure.meter.wires.streams import EventReading
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class TypedReading(EventReading):
         self._last = last
 
     def _take(self, answer: dict[str, Any]) -> None:
-        kind = answer.get("type")
-        self.deltas += isinstance(kind, str) and kind.endswith((".delta", ".partial_image"))
+        kind = name(answer.get("type")) or ""
+        self.deltas += kind.endswith((".delta", ".partial_image"))
         if kind == "error":
             self._fail(error_of(member(answer, "error") or answer))
             return
