@@ -95,6 +95,9 @@ class Replay:
     def __init__(self) -> None:
         self.seen: list[Seen] = []
         self.port = 0
+        #: Set: a stream goes on after its first piece.
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self._exchange: Exchange | None = None
         self._cut = 0
 
@@ -163,6 +166,8 @@ class Replay:
             await out.head(exchange.status, {**headers, "transfer-encoding": "chunked"})
             for piece in pieces:
                 await out.chunk(piece)
+                if not self.goes_on.is_set():
+                    await asyncio.to_thread(self.goes_on.wait, 10)
             if not exchange.broken:
                 await out.end_stream()
         if exchange.broken:

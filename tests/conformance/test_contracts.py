@@ -132,6 +132,30 @@ _STREAMS = [one for one in EXCHANGES if one.streamed and not one.broken and one.
 
 
 @pytest.mark.parametrize("exchange", _STREAMS, ids=[f"{one.wire}: {one.name}" for one in _STREAMS])
+def test_the_first_piece_of_a_stream_does_not_wait_for_the_rest(
+    exchange: Exchange, provider: Replay, gateway: Running
+) -> None:
+    """Also where a stream is called JSON: lines of it, or one array."""
+    provider.play(exchange)
+    outcome(exchange.call, provider.address(exchange.wire))
+    sent = provider.seen[-1]
+    path = exchange.path.removeprefix(PREFIXES[exchange.wire])
+    content_type = {"content-type": sent.headers.get("content-type", "application/json")}
+    provider.goes_on.clear()
+    try:
+        with httpx2.stream(
+            exchange.method, gateway.named(exchange.wire) + path, content=sent.body, headers=content_type
+        ) as answer:
+            pieces = answer.iter_raw()
+            first = next(pieces)
+            assert exchange.pieces(sent)[0].startswith(first)
+            provider.goes_on.set()
+            assert first + b"".join(pieces) == b"".join(exchange.pieces(sent))
+    finally:
+        provider.goes_on.set()
+
+
+@pytest.mark.parametrize("exchange", _STREAMS, ids=[f"{one.wire}: {one.name}" for one in _STREAMS])
 def test_comments_are_sent_on_request_where_readers_skip_them(
     exchange: Exchange, provider: Replay, gateway: Running
 ) -> None:

@@ -45,6 +45,7 @@ def test_the_page(settings: Settings, tmp_path: Path) -> None:
         for model in ("gpt-4o", "gpt-4o", "fail-429", "truncate-stream", 'odd "name"\\\n'):
             body = {"model": model, "messages": [], "stream": model == "truncate-stream"}
             call(running.port, chat, json.dumps(body).encode(), x_mesure_team="care")
+        call(running.port, "/v1/mirror", b"{}")
         call(running.port, "/providers/nobody/x", b"{}")
         call(running.port, "/providers/down/embeddings", b"{}")
         call(running.port, "/v1/models", method="GET", host="evil.example")
@@ -60,6 +61,7 @@ def test_the_page(settings: Settings, tmp_path: Path) -> None:
     assert _value(page, 'mesure_gateway_refused_total{code="bad_host"}') == 1
     assert _value(page, 'mesure_gateway_upstream_errors_total{provider="double",kind="429"}') == 1
     assert _value(page, 'mesure_gateway_upstream_errors_total{provider="double",kind="truncated"}') == 1
+    assert _value(page, 'mesure_gateway_unmetered_total{provider="double"}') == 1
     assert _value(page, "mesure_gateway_metering_failures_total") == 0
     assert _value(page, "mesure_gateway_in_flight") == 0
     assert 'team="care"' in page

@@ -79,6 +79,23 @@ def test_the_prefix_is_that_of_the_system_message() -> None:
     assert _ONE.prompt(_chat(("user", "x"), ("developer", "d")))[1] == _ONE.prompt(_chat(("developer", "d")))[1]
 
 
+@pytest.mark.parametrize(
+    ("turns", "system"),
+    [("messages", "system"), ("contents", "systemInstruction"), ("contents", "system_instruction")],
+)
+def test_instructions_that_stand_apart_are_the_prefix(turns: str, system: str) -> None:
+    first = _ONE.prompt({turns: [{"role": "user", "parts": [{"text": "Bonjour"}]}], system: "Be brief."})
+    second = _ONE.prompt({turns: [{"role": "user", "parts": [{"text": "Bonsoir"}]}], system: "Be brief. "})
+    other = _ONE.prompt({turns: [{"role": "user", "parts": [{"text": "Bonjour"}]}], system: "Be long."})
+    assert first[1] == second[1] != other[1]
+    assert len({first[0], second[0], other[0]}) == 3
+
+
+@pytest.mark.parametrize("name", ["input", "prompt", "inputs", "message", "texts", "content", "requests"])
+def test_texts_of_every_wire_have_a_fingerprint(name: str) -> None:
+    assert _ONE.prompt({name: ["Bonjour"]})[0] == _ONE.prompt({"input": ["Bonjour"]})[0]
+
+
 def test_prompts_of_other_operations() -> None:
     whole, prefix = _ONE.prompt({"input": ["a", "b"]})
     assert whole
