@@ -14,8 +14,7 @@ _MOST_PARTS = 100
 
 def form_fields(body: bytes, content_type: str) -> dict[str, str] | None:
     """Text fields by name, None when this is no form. Files are passed over without being copied."""
-    found = _BOUNDARY.match(content_type.strip())
-    if found is None:
+    if "multipart" not in content_type.lower() or (found := _BOUNDARY.match(content_type.strip())) is None:
         return None
     delimiter = b"--" + found[1].encode("latin-1")
     fields: dict[str, str] = {}
