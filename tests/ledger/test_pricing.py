@@ -172,7 +172,7 @@ def test_a_key_has_the_month_of_utc(at, month):
 
 def test_a_key_has_no_none():
     bare = make_event(0, provider=None, model_requested=None)
-    assert key_of(bare) == Key("", "", "", "", "", "", "2026-11")
+    assert key_of(bare) == Key("", "", "", "", "", "", "", "2026-11")
 
 
 def test_names_without_number_are_forgotten_and_priced_alike_again(monkeypatch):
@@ -208,3 +208,21 @@ def test_a_name_that_moves_is_priced_as_of_its_month():
         for year, month in ((2025, 3), (2026, 6))
     }
     assert served == {2025: "deepseek-v3", 2026: "deepseek-v4-flash"}
+
+
+@pytest.mark.parametrize("operation", ["image", "video", "speech", "transcription"])
+def test_an_unlisted_model_is_priced_as_what_it_makes(operation):
+    unlisted = {"model_requested": "acme-of-tomorrow", "model_answered": None, "input_tokens": None}
+    made = make_event(0, **unlisted, output_tokens=None, operation=operation)
+    impacts = _PRICER.impacts(made)
+    assert impacts.coefficients.modality != "text"
+    assert not impacts.known
+    cell, sums = _PRICER.price(made)
+    assert sums.energy_mid == impacts.energy_wh.mid > 0.0
+    assert cell.status is Status.DEFAULT
+    assert set(cell.sources) == set(impacts.energy_wh.sources)
+    text = make_event(0, **unlisted, output_tokens=5, operation="chat")
+    assert key_of(text).makes == ""
+    assert key_of(made).makes == operation
+    assert _PRICER.coefficients(key_of(text)).modality == "text"
+    assert _PRICER.coefficients(key_of(text)) is not _PRICER.coefficients(key_of(made))

@@ -25,6 +25,8 @@ _KINDS: tuple[dict[str, Any], ...] = (
     {"energy_j": 100.0, "energy_status": "modelled", "energy_scope": "process"},
     {"operation": "transcription", "audio_seconds": 33.0, "input_tokens": None, "output_tokens": None},
     {"operation": "image", "images_count": 2, "image_width": 640, "image_height": 512},
+    {"operation": "image", "images_count": 2, "model_requested": "acme-images", "model_answered": None},
+    {"operation": "chat", "model_requested": "acme-images", "model_answered": None},
     {"host_zone": "FRA", "labels": {"ville": "Angers"}, "stream": True},
     {"host_zone": "XXX", "team": None},
     {"calls_count": 12, "basis": "exported", "team": ""},

@@ -131,6 +131,7 @@ FORMULAS: frozenset[str] = frozenset(
     {
         mark("sum of terms x what the call carries (roofline: memory, products, exchanges, host, power)"),
         mark("counted"),
+        mark("declared"),
         mark("assumed: not counted"),
         mark("read where the call ran"),
         mark("whole server / accelerators (or processor)"),
@@ -224,6 +225,9 @@ WARNINGS: dict[str, str] = {
     "region_not_listed": mark("The region stated is not in the catalogue, or is no one place."),
     "zone_unknown": mark("The place is not known: the world's average stands for it."),
     "zone_no_factor": mark("No sourced grid factor exists for this place: its CO₂e is unknown."),
+    "media_not_counted": mark(
+        "This model is listed as one that writes text: the images, videos or sound of this call are not in the figure."
+    ),
     "input_tokens_assumed": mark("Tokens read were not counted: a usual length stands for them."),
     "output_tokens_assumed": mark("Tokens written were not counted: a usual length stands for them."),
     "image_steps_assumed": mark("The number of steps is not known: a usual one stands for it."),

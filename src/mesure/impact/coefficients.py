@@ -159,14 +159,16 @@ def resolve(
     at: date | None = None,
     deployment: Deployment | None = None,
     card: ModelCard | None = None,
+    operation: str | None = None,
     reference: Reference | None = None,
 ) -> Coefficients:
     """Coefficients of a deployment; cached. An unknown model gives a flagged wide default, an unlisted zone no factor.
 
     `region`: the cloud region, whose zone stands where `zone` is unknown, and whose halls where they are published.
     `at` (today's edition when None) chooses the grid's year, the generation of software, and what a name that moves
-    designated; `reference` the request at which what is not linear is evaluated (a typical one when None). Raises
-    `UnknownName` for an accelerator that is not listed and `InvalidValue` for one that cannot be modelled.
+    designated; `operation` what an unlisted model makes (text when None); `reference` the request at which what is not
+    linear is evaluated (a typical one when None). Raises `UnknownName` for an accelerator that is not listed and
+    `InvalidValue` for one that cannot be modelled.
     """
     return _resolve(
         model,
@@ -176,9 +178,21 @@ def resolve(
         at.year if at else None,
         _day_that_counts(model, provider or None, at),
         deployment or Deployment(),
-        card,
+        card or _card_of(model, provider or None, at, operation),
         reference or _TYPICAL,
     )
+
+
+#: What a call makes -> the modality of a model that nobody lists.
+_MODALITIES = {"image": "image", "video": "video", "speech": "text to speech", "transcription": "speech to text"}
+
+
+def _card_of(model: str, provider: str | None, at: date | None, operation: str | None) -> ModelCard | None:
+    """An unlisted model is what it makes: the default of one that makes images is not that of one that writes text."""
+    modality = _MODALITIES.get(operation or "")
+    if modality is None or current().find_model(model, provider, at) is not None:
+        return None
+    return ModelCard(modality=modality)
 
 
 def _day_that_counts(model: str, provider: str | None, at: date | None) -> date | None:

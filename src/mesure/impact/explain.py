@@ -10,6 +10,7 @@ from mesure.impact.beyond_energy import impact_trees
 from mesure.impact.constants import belief
 from mesure.impact.site import processor_share
 from mesure.impact.tree import Explanation, Node
+from mesure.quantity import Status
 
 if TYPE_CHECKING:
     from mesure.catalogue import Factor
@@ -110,7 +111,7 @@ def _accelerators(impacts: Impacts) -> Node:
     counts = tuple(
         Node(
             name,
-            "counted" if impacts.parts[name].status.value == "reported" else "assumed: not counted",
+            _COUNTED.get(impacts.parts[name].status, "assumed: not counted"),
             impacts.parts[name],
         )
         for name in ("fresh_input_tokens", "cached_input_tokens", "output_tokens")
@@ -125,6 +126,7 @@ def _accelerators(impacts: Impacts) -> Node:
     )
 
 
+_COUNTED = {Status.REPORTED: "counted", Status.DECLARED: "declared"}
 _MACHINES_AND_MODEL = (
     "models", "accelerators.", "fit.",
     "stack.unknown-model.", "stack.unknown-audio.", "stack.estimate.", "stack.moe.", "stack.speech.",

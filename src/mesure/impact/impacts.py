@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesure.impact import formulas
 from mesure.impact.coefficients import Coefficients, resolve
+from mesure.impact.diffusion import TERMS as MEDIA_TERMS
 from mesure.impact.modelled import Reference
 from mesure.quantity import Quantity, Status, weakest
 from mesure.version import METHOD_VERSION
@@ -76,18 +77,24 @@ class Impacts:
     """What one call (or aggregate) consumed: low / mid / high with unit, status and sources; None is unknown, never
     zero.
 
-    Quantities are computed when first read. `parts` holds every named intermediate.
+    Quantities are computed when first read. `parts` holds every named intermediate. `counted`: who gave the counts,
+    reported by a provider or declared by a person.
     """
 
     method_version = METHOD_VERSION
 
     def __init__(
-        self, columns: Mapping[str, Any], coefficients: Coefficients, energy_status: Status | None = None
+        self,
+        columns: Mapping[str, Any],
+        coefficients: Coefficients,
+        energy_status: Status | None = None,
+        counted: Status = Status.REPORTED,
     ) -> None:
         self.columns = columns
         self.coefficients = coefficients
         self.basis = formulas.basis_of(columns)
         self.row = coefficients.row(self.basis)
+        self.counted = counted
         self._measured = energy_status
         self._base: tuple[float, float, float] | None = None
         self._held: dict[tuple[str, str], Quantity | None] = {}
@@ -115,9 +122,18 @@ class Impacts:
         codes = list(self.coefficients.warnings)
         if self._measured is None:
             codes += [code for bit, code in _ASSUMED.items() if self.basis & bit]
+            codes += ["media_not_counted"] if self._leaves_media_out else []
         else:
             codes = [code for code in codes if code not in _OF_THE_MODEL]
         return tuple(codes)
+
+    @property
+    def _leaves_media_out(self) -> bool:
+        """Whether the call made images, videos or sound that the model is not listed as making."""
+        x, terms = self.columns, self.coefficients.form.terms
+        heard = x["x_audio_seconds"] > 0.0 or bool(self.basis & formulas.AUDIO)
+        drawn = x["x_images"] > 0.0 and not any(terms[term] for term in MEDIA_TERMS)
+        return drawn or (heard and not terms["audio_second"])
 
     @property
     def status(self) -> Status:
@@ -240,7 +256,7 @@ def impacts_of_facts(facts: Mapping[str, Any], coefficients: Coefficients) -> Im
     measured = None
     if filled["energy_j"] is not None:
         measured = Status.MEASURED if facts.get("energy_status", "measured") == "measured" else Status.MODELLED
-    return Impacts(formulas.event_columns(filled), coefficients, measured)
+    return Impacts(formulas.event_columns(filled), coefficients, measured, Status.DECLARED)
 
 
 def impacts_of(event: UsageEvent, coefficients: Coefficients) -> Impacts:
@@ -252,7 +268,8 @@ def impacts_of(event: UsageEvent, coefficients: Coefficients) -> Impacts:
     status = None
     if event.energy_j is not None:
         status = Status.MEASURED if event.energy_status == "measured" else Status.MODELLED
-    return Impacts(formulas.event_columns(facts), coefficients, status)
+    counted = Status.DECLARED if event.basis == "declared" else Status.REPORTED
+    return Impacts(formulas.event_columns(facts), coefficients, status, counted)
 
 
 def estimate(
@@ -291,6 +308,7 @@ def estimate(
         at=at,
         deployment=deployment,
         card=card,
+        operation=_made(images, frames, audio_seconds),
         reference=_reference(input_tokens, output_tokens, width, height, frames, steps),
     )
     facts = checked_facts(
@@ -308,6 +326,13 @@ def estimate(
         modality=coefficients.modality,
     )
     return impacts_of_facts(facts, coefficients)
+
+
+def _made(images: float, frames: int | None, audio_seconds: float) -> str | None:
+    """What a call makes, by what is stated of it; None for text."""
+    if frames and frames > 1:
+        return "video"
+    return "image" if images or frames else "transcription" if audio_seconds else None
 
 
 _PER_OCTAVE = 4.0

@@ -111,13 +111,15 @@ def _counts(impacts: Impacts) -> dict[str, Quantity]:
         "output_tokens": (written, unwritten),
     }
     return {
-        name: _tokens(count, name, unknown=bool(unknown)) for name, (count, unknown) in found.items() if count > 0.0
+        name: _tokens(count, name, impacts.counted, unknown=bool(unknown))
+        for name, (count, unknown) in found.items()
+        if count > 0.0
     }
 
 
-def _tokens(count: float, name: str, *, unknown: bool) -> Quantity:
+def _tokens(count: float, name: str, counted: Status, *, unknown: bool) -> Quantity:
     if not unknown:
-        return Quantity(count, count, count, "tokens", Status.REPORTED)
+        return Quantity(count, count, count, "tokens", counted)
     stands = belief("output" if name == "output_tokens" else "input_text")
     low, high = count * stands.low / stands.value, count * stands.high / stands.value
     return Quantity(low, count, high, "tokens", Status.DEFAULT, (stands.id,))

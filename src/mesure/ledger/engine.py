@@ -16,7 +16,7 @@ from mesure.errors import LedgerError
 from mesure.impact import formulas
 from mesure.impact.formulas import FACTS
 from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums
-from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer
+from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer, key_from
 from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
 
 if TYPE_CHECKING:
@@ -185,11 +185,12 @@ def priced(
 ) -> tuple[str, tuple[str | None, ...], int, int | None, Cell, Sums]:
     """Sums of features become sums of impacts.
 
-    `row`: file, `groups` values, bucket, end, the fields of a `Key`, basis, `READ`, events, calls, tokens, `summed`.
+    `row`: file, `groups` values, bucket, end, `KEY_COLUMNS`, basis, `READ`, events, calls, tokens, `summed`.
     """
     file, values, (bucket, ended), rest = row[0], row[1 : 1 + groups], row[1 + groups : 3 + groups], row[3 + groups :]
-    key = Key(*(text or "" for text in rest[:7]))
-    (basis, status, scope, events, calls, tokens), features = rest[7:13], rest[13:]
+    of_key, rest = rest[: len(Key._fields)], rest[len(Key._fields) :]
+    (basis, status, scope, events, calls, tokens), features = rest[:6], rest[6:]
+    key = key_from(of_key)
     coefficients = pricer.coefficients(key)
     x = _NO_FEATURES | dict(zip(summed, features, strict=True))
     found = formulas.impacts(x, coefficients.row(basis), _OUTPUTS)
@@ -205,8 +206,7 @@ def priced(
 
 
 def _key_columns() -> str:
-    texts = ", ".join(f"{name} AS key_{name}" for name in KEY_COLUMNS)
-    return f"{texts}, month AS key_month"
+    return ", ".join(f"{column} AS {name}" for column, name in zip(KEY_COLUMNS, _KEY_NAMES, strict=True))
 
 
 def _store(connection: DuckDBPyConnection, name: str, columns: Mapping[str, list[Any]]) -> None:

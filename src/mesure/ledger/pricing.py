@@ -7,17 +7,18 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.impact import Deployment, impacts_of, resolve
+from mesure.impact.formulas import MEDIA_OPERATIONS
 from mesure.ledger.cells import Cell, Served, Sums
 from mesure.ledger.schema import month_of, time_of
 from mesure.record import UsageEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mesure.config import DeploymentSettings
     from mesure.impact import Coefficients, Impacts
 
-__all__ = ["ASSUMED", "KEY_COLUMNS", "Key", "Pricer", "key_of"]
+__all__ = ["ASSUMED", "KEY_COLUMNS", "Key", "Pricer", "key_from", "key_of", "makes"]
 
 
 #: Energy from a model, with token counts that nobody gave.
@@ -35,11 +36,17 @@ class Key(NamedTuple):
     host_zone: str
     host_region: str
     deployment: str
+    makes: str  # the operation where it makes something else than text: an unlisted model is what it makes
     month: str
 
 
-#: Columns of the table that make a key, beside the month.
-KEY_COLUMNS = Key._fields[:-1]
+#: Columns of the table that make a key, in the order of its fields.
+KEY_COLUMNS = (*Key._fields[:-2], "operation", "month")
+
+
+def makes(operation: str | None) -> str:
+    """What of an operation coefficients depend on."""
+    return operation if operation in MEDIA_OPERATIONS else ""
 
 
 def key_of(event: UsageEvent) -> Key:
@@ -50,8 +57,15 @@ def key_of(event: UsageEvent) -> Key:
         event.host_zone or "",
         event.host_region or "",
         event.deployment or "",
+        makes(event.operation),
         month_of(event.started_at),
     )
+
+
+def key_from(columns: Sequence[str | None]) -> Key:
+    """The key of a row, from its `KEY_COLUMNS`."""
+    *served, operation, month = columns
+    return Key._make((*(text or "" for text in served), makes(operation), month or ""))
 
 
 class Pricer:
@@ -125,6 +139,7 @@ class Pricer:
             region=key.host_region or None,
             at=date.fromisoformat(f"{key.month}-01"),
             deployment=self._deployments.get(key.deployment),
+            operation=key.makes or None,
         )
 
 

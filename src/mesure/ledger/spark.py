@@ -18,7 +18,7 @@ from mesure.impact import formulas
 from mesure.impact.formulas import COEFFICIENT_COLUMNS, FACTS, OUTPUTS
 from mesure.ledger.cells import QUARTER_S
 from mesure.ledger.engine import READ, priced
-from mesure.ledger.pricing import KEY_COLUMNS, Key
+from mesure.ledger.pricing import KEY_COLUMNS, Key, key_from
 from mesure.ledger.schema import COLUMNS
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ class SparkEngine:
         from pyspark.sql import functions as sql
 
         with _said():
-            rows = self._read(part).withColumns({name: sql.col(name[4:]) for name in _KEYS})
+            rows = self._read(part).withColumns(
+                {name: sql.col(column) for column, name in zip(KEY_COLUMNS, _KEYS, strict=True)}
+            )
             featured = _featured(rows)
             prices = self._prices(featured.select(*_KEYS, "basis").distinct().collect())
             same = [featured[name].eqNullSafe(prices[f"price_{name}"]) for name in (*_KEYS, "basis")]
@@ -109,7 +111,7 @@ class SparkEngine:
         """A row of coefficients for each key and basis: one, so that the join doubles no event."""
         rows = []
         for *key, basis in seen:
-            row = self._pricer.coefficients(Key(*(text or "" for text in key))).row(basis)
+            row = self._pricer.coefficients(key_from(key)).row(basis)
             values = (None if math.isnan(row[name]) else row[name] for name in COEFFICIENT_COLUMNS)
             rows.append((*key, basis, *values))
         texts = ", ".join(f"price_{name} STRING" for name in _KEYS)
@@ -151,7 +153,7 @@ def _featured(rows: DataFrame) -> DataFrame:
 def _keys() -> list[Column]:
     from pyspark.sql import functions as sql
 
-    return [sql.col(column).alias(name) for column, name in zip((*KEY_COLUMNS, "month"), _KEYS, strict=True)]
+    return [sql.col(column).alias(name) for column, name in zip(KEY_COLUMNS, _KEYS, strict=True)]
 
 
 def _address(path: str) -> str:

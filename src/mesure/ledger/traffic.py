@@ -26,7 +26,7 @@ __all__ = ["traffic_in"]
 #: Files read by one statement: few large ones, or many small ones.
 _MOST_ROWS, _MOST_FILES = 500_000, 64
 _TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens")
-_KEYS = (*KEY_COLUMNS, "month")
+_KEYS = tuple(name for name in KEY_COLUMNS if name != "operation")
 _BY = (*(f"key_{name}" for name in _KEYS), "operation", "measured", "basis")
 
 

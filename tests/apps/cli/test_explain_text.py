@@ -16,7 +16,7 @@ from mesure.apps.cli.voice import Voice
 from mesure.apps.words import STATUSES, STEPS
 from mesure.catalogue import Factor, current
 from mesure.i18n import catalog
-from mesure.impact import explain
+from mesure.impact import explain, impacts_of
 from mesure.impact.explain import Explanation, Node
 from mesure.ledger import Pricer
 from mesure.quantity import Quantity, Status
@@ -148,12 +148,15 @@ def test_names_of_steps_in_a_formula_are_those_of_their_lines(language: str) -> 
 
 
 def test_counts_a_person_stated_are_declared_and_others_stay_reported() -> None:
-    asked = _EXPLAINED["text"]
-    for stated in (True, False):
-        lines = _read(list(drawn(Voice("en"), asked, stated=stated)), "en")
+    stated = package.estimate("gpt-4o", input_tokens=9, output_tokens=9)
+    reported = impacts_of(
+        UsageEvent(id=new_id(), started_at=_AT, operation="chat", input_tokens=9, output_tokens=9), stated.coefficients
+    )
+    for impacts, status in ((stated, "declared"), (reported, "reported by the provider")):
+        lines = _read(list(drawn(Voice("en"), explain(impacts))), "en")
         (written,) = (line for line in lines if line.name == "Tokens written")
-        assert written.status == ("declared" if stated else "reported by the provider")
-    assert "declared" not in {line.status for line in _read(list(drawn(Voice("en"), asked)), "en")}
+        assert written.status == status
+        assert written.formula == ("declared" if impacts is stated else "counted")
 
 
 # Sources

@@ -46,7 +46,7 @@ def command(
     explanation = explain(impacts)
     voice.emit(explanation.to_json())
     if not voice.json:
-        _show(voice, model or explanation.requested, impacts, explanation, stated=event is None)
+        _show(voice, model or explanation.requested, impacts, explanation)
 
 
 def _recorded(event_id: str, config: str | None, data: str | None) -> Impacts:
@@ -71,12 +71,12 @@ def _recorded(event_id: str, config: str | None, data: str | None) -> Impacts:
     return Pricer(settings.deployments).impacts(found)
 
 
-def _show(voice: Voice, model: str, impacts: Impacts, explanation: Explanation, *, stated: bool) -> None:
+def _show(voice: Voice, model: str, impacts: Impacts, explanation: Explanation) -> None:
     from mesure.apps.cli.tree import drawn, sources
 
     voice.say(heading(voice, model, impacts))
     voice.say()
-    for line in drawn(voice, explanation, stated=stated):
+    for line in drawn(voice, explanation):
         voice.say(line)
     voice.say()
     voice.say(voice.t("Sources"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.apps.words import FORMULAS, STATUSES, STEPS
-from mesure.quantity import Status, has_prefixes
+from mesure.quantity import has_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,13 +29,13 @@ class _Line(NamedTuple):
     below: tuple[str, ...] = ()  # formula and numbers of the sources, under the name
 
 
-def drawn(voice: Voice, explanation: Explanation, *, stated: bool = False) -> Iterator[str]:
-    """The trees, line by line. A part shown once is referred to afterwards. `stated`: counts are a person's own."""
+def drawn(voice: Voice, explanation: Explanation) -> Iterator[str]:
+    """The trees, line by line. A part shown once is referred to afterwards."""
     numbers = {factor.id: index for index, factor in enumerate(explanation.factors(), 1)}
     lines: list[_Line] = []
     seen: set[str] = set()
     for root in explanation.roots:
-        lines.extend(_lines(voice, _declared(root) if stated else root, numbers, seen, "", ""))
+        lines.extend(_lines(voice, root, numbers, seen, "", ""))
     name_width = max(len(line.name) for line in lines)
     value_width = max(len(line.value) for line in lines)
     for line in lines:
@@ -65,15 +64,6 @@ def _lines(
         yield from _lines(
             voice, child, numbers, seen, trunk + ("└─ " if last else "├─ "), trunk + ("   " if last else "│  ")
         )
-
-
-def _declared(node: Node) -> Node:
-    """What an estimate was given: no provider reported it."""
-    children = tuple(map(_declared, node.children))
-    if node.quantity is None or node.quantity.status is not Status.REPORTED:
-        return replace(node, children=children)
-    quantity = node.quantity._replace(status=Status.DECLARED)
-    return replace(node, quantity=quantity, formula="declared", children=children)
 
 
 def _step(voice: Voice, name: str) -> str:

@@ -13,7 +13,7 @@ from mesure.i18n import mark
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesure.impact import Impacts, ModelCard
+    from mesure.impact import Impacts
 
 __all__ = ["estimated", "usage_options"]
 
@@ -76,18 +76,7 @@ def estimated(model: str, options: dict[str, Any]) -> Impacts:
         given["zone"] = zone_named(given["zone"])
     if "gpu" in stated:
         _check_accelerator(stated["gpu"])
-    return estimate(model, deployment=Deployment(**stated) if stated else None, card=_card(model, given), **given)
-
-
-def _card(model: str, given: dict[str, Any]) -> ModelCard | None:
-    """An unlisted model that makes images or frames is one of those: its default is not that of a text model."""
-    from mesure.catalogue import current
-    from mesure.impact import ModelCard
-
-    made = "video" if given.get("frames") else "image" if given.get("images") else None
-    if made is None or current().find_model(model) is not None:
-        return None
-    return ModelCard(modality=made)
+    return estimate(model, deployment=Deployment(**stated) if stated else None, **given)
 
 
 def _check_accelerator(name: str) -> None:

@@ -37,21 +37,21 @@ class Mesure:
     def estimate(self, call: Call, amounts: Amounts) -> MethodEstimate:
         """As `impacts_of` of each of these calls, added up."""
         columns = _NO_FEATURES | amounts.features | {"basis": amounts.basis}
-        found = Impacts(columns, coefficients_of(call), amounts.measured)
+        found = Impacts(columns, coefficients_of(call, amounts.operation), amounts.measured)
         return MethodEstimate(found.energy_wh, found.gwp_gco2eq, (*found.warnings, *self.ignores))
 
 
-def coefficients_of(call: Call) -> Coefficients:
+def coefficients_of(call: Call, operation: str | None = None) -> Coefficients:
     """Of the first name the catalogue knows, else the flagged default of the first."""
-    found = [_resolved(call, model) for model in call.models[:1] or ("",)]
+    found = [_resolved(call, model, operation) for model in call.models[:1] or ("",)]
     for model in call.models[1:]:
         if found[-1].known:
             break
-        found.append(_resolved(call, model))
+        found.append(_resolved(call, model, operation))
     return found[-1] if found[-1].known else found[0]
 
 
-def _resolved(call: Call, model: str) -> Coefficients:
+def _resolved(call: Call, model: str, operation: str | None) -> Coefficients:
     return resolve(
         model,
         provider=call.provider,
@@ -59,4 +59,5 @@ def _resolved(call: Call, model: str) -> Coefficients:
         region=call.region,
         at=call.at,
         deployment=call.deployment,
+        operation=operation,
     )
