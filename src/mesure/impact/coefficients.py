@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesure.catalogue import Factor, current
 from mesure.impact import formulas
@@ -30,6 +30,15 @@ __all__ = ["Coefficients", "coefficient_row", "resolve"]
 
 _THIS_YEAR = 2026
 _TYPICAL = Reference()
+
+
+class Plan(NamedTuple):
+    """What each quantile of an energy, and then its middle, are multiplied by to give those of a quantity."""
+
+    own: Spread
+    of_mid: Spread
+    status: Status
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +70,7 @@ class Coefficients:
     catalogue_version: str
     _rows: dict[int, dict[str, float]] = field(default_factory=dict, repr=False)
     _energy_sources: dict[int, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    _provenance: dict[tuple[int, str, str], tuple[Status, tuple[str, ...]]] = field(default_factory=dict, repr=False)
-    _multipliers: dict[tuple[int, str, str], tuple[Spread, Spread]] = field(default_factory=dict, repr=False)
+    _plans: dict[tuple[int, Status, str, str], Plan] = field(default_factory=dict, repr=False)
 
     def row(self, basis: int) -> dict[str, float]:
         """`formulas.COEFFICIENT_COLUMNS` of a basis."""
@@ -71,18 +79,25 @@ class Coefficients:
             found = self._rows[basis] = row_of(self.form, self.stack, self.phases, basis)
         return found
 
-    def multiplier(self, basis: int, part: str, quantity: str) -> tuple[Spread, Spread]:
-        """What one Wh at the accelerators (or where it was read) makes of a quantity, NaN without a sourced factor:
-        first of each quantile of the energy, then of its middle."""
-        key = basis, part, quantity
-        found = self._multipliers.get(key)
+    def plan(self, basis: int, obtained: Status, part: str, quantity: str) -> Plan:
+        """What makes `part` of a quantity of an energy on a basis, `obtained` so; NaN without a sourced factor."""
+        key = basis, obtained, part, quantity
+        found = self._plans.get(key)
         if found is None:
             row, sums = self.row(basis), ([0.0] * 3, [0.0] * 3)
             for i, q in enumerate(formulas.QUANTILES):
                 for of, column in formulas.multipliers(part, quantity, q):
                     sums[of != q][i] += row[column]
-            found = self._multipliers[key] = Spread(*sums[0]), Spread(*sums[1])
+            status, sources = self._provenance(basis, obtained, part, quantity)
+            found = self._plans[key] = Plan(Spread(*sums[0]), Spread(*sums[1]), status, sources)
         return found
+
+    def _provenance(self, basis: int, obtained: Status, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
+        """What is computed from factors is never stronger than modelled, and as weak as the weakest of them."""
+        names = () if quantity == "energy_wh" else formulas.phases(part, quantity)
+        phases = [per for phase in names if (per := self.phases[phase + quantity])]
+        ids = (*self.energy_sources(basis), *(source for phase in phases for source in phase.sources))
+        return weakest((obtained, *(phase.status for phase in phases))), tuple(dict.fromkeys(ids))
 
     def error(self, basis: int) -> Spread:
         """Low, mid and high over what the terms give at the accelerators."""
@@ -122,18 +137,6 @@ class Coefficients:
             for part, quantity in wholes
             if any(self.phases[phase + quantity] is None for phase in formulas.phases(part, quantity))
         )
-
-    def provenance(self, basis: int, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
-        """Of `part` of a quantity that has factors: the status of what an energy is multiplied by, and the ids of all
-        factors, those of the energy first."""
-        key = basis if basis >= formulas.ACCELERATOR else 0, part, quantity
-        found = self._provenance.get(key)
-        if found is None:
-            phases = [per for phase in formulas.phases(part, quantity) if (per := self.phases[phase + quantity])]
-            ids = (*self.energy_sources(basis), *(source for phase in phases for source in phase.sources))
-            status = weakest(phase.status for phase in phases)
-            found = self._provenance[key] = status, tuple(dict.fromkeys(ids))
-        return found
 
     def impacts(self, **facts: Any) -> Impacts:
         """Impacts of one call described by fields of `UsageEvent` (`input_tokens=...`); those left out are unknown.

@@ -10,7 +10,7 @@ from mesure.impact import formulas
 from mesure.impact.coefficients import Coefficients, resolve
 from mesure.impact.diffusion import TERMS as MEDIA_TERMS
 from mesure.impact.modelled import Reference
-from mesure.quantity import Quantity, Status, weakest
+from mesure.quantity import Quantity, Status
 from mesure.version import METHOD_VERSION
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Impacts:
         drawn = x["x_images"] > 0.0 and not any(terms[term] for term in MEDIA_TERMS)
         return drawn or (heard and not terms["audio_second"])
 
-    @property
+    @functools.cached_property
     def status(self) -> Status:
         """How the energy was obtained."""
         if self._measured is not None:
@@ -168,23 +168,15 @@ class Impacts:
         if self._base is None:
             self._base = self._read_base()
         low, mid, high = self._base
-        (own_low, own_mid, own_high), of_mid = self.coefficients.multiplier(self.basis, part, quantity)
-        status, sources = self._provenance(part, quantity)
+        own, of_mid, status, sources = self.coefficients.plan(self.basis, self.status, part, quantity)
         return Quantity(
-            low * own_low + mid * of_mid[0],
-            mid * own_mid + mid * of_mid[1],
-            high * own_high + mid * of_mid[2],
+            low * own[0] + mid * of_mid[0],
+            mid * own[1] + mid * of_mid[1],
+            high * own[2] + mid * of_mid[2],
             _UNITS[quantity],
             status,
             sources,
         )
-
-    def _provenance(self, part: str, quantity: str) -> tuple[Status, tuple[str, ...]]:
-        if quantity == "energy_wh":
-            return self.status, self.coefficients.energy_sources(self.basis)
-        # Computed from factors: never stronger than modelled, and as weak as the weakest of them
-        factors, sources = self.coefficients.provenance(self.basis, part, quantity)
-        return weakest((self.status, factors)), sources
 
     @property
     def energy_wh(self) -> Quantity:
