@@ -24,7 +24,7 @@ import numpy as np
 from ecologits.impacts.llm import compute_llm_impacts
 
 from mesure.config import LedgerSettings
-from mesure.impact import Deployment, formulas, resolve
+from mesure.impact import Deployment, formulas, impacts_of_facts, resolve
 from mesure.ledger import Ledger
 from mesure.ledger.engine import Engine, Slice, _key_columns, _source
 from mesure.ledger.pricing import Key, Pricer
@@ -65,7 +65,7 @@ def scalar() -> dict[str, float]:
     own = resolve("llama-3.1-8b", zone="FRA", deployment=Deployment(gpu="H100", n_gpus=1, batch=64))
 
     def every_quantity() -> None:
-        found = own.impacts(input_tokens=1000, output_tokens=400)
+        found = impacts_of_facts(own, input_tokens=1000, output_tokens=400)
         for phase in (found, found.usage, found.embodied):
             _ = phase.energy_wh, phase.gwp_gco2eq, phase.water_ml, phase.adpe_gsbeq, phase.pe_mj
 
@@ -84,8 +84,8 @@ def scalar() -> dict[str, float]:
         )
 
     return {
-        "scalar_us": per_call_us(lambda: own.impacts(input_tokens=1000, output_tokens=400)),
-        "scalar_energy_us": per_call_us(lambda: own.impacts(input_tokens=1000, output_tokens=400).energy_wh),
+        "scalar_us": per_call_us(lambda: impacts_of_facts(own, input_tokens=1000, output_tokens=400)),
+        "scalar_energy_us": per_call_us(lambda: impacts_of_facts(own, input_tokens=1000, output_tokens=400).energy_wh),
         "scalar_every_quantity_us": per_call_us(every_quantity),
         "ecologits_us": per_call_us(theirs, 500),
     }

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from mesure.catalogue import current
 from mesure.catalogue.store import packaged
-from mesure.impact import Coefficients, Deployment, Impacts, ModelCard, estimate, explain, formulas, resolve
+from mesure.impact import (
+    Coefficients,
+    Deployment,
+    Impacts,
+    ModelCard,
+    estimate,
+    explain,
+    formulas,
+    impacts_of_facts,
+    resolve,
+)
 from mesure.impact.methods import under
 from mesure.quantity import Quantity, Status, add_shared, ratio, weakest
 
@@ -67,7 +77,7 @@ def test_every_figure_is_an_ordered_interval_with_a_unit(
     name: str, read: int | None, written: int | None, reused: float
 ) -> None:
     cached = None if read is None else int(read * reused)
-    found = coefficients(name).impacts(input_tokens=read, cached_input_tokens=cached, output_tokens=written)
+    found = impacts_of_facts(coefficients(name), input_tokens=read, cached_input_tokens=cached, output_tokens=written)
     for place, quantity in quantities(found):
         assert 0.0 <= quantity.low <= quantity.mid <= quantity.high < math.inf, place
         assert quantity.unit, place
@@ -83,7 +93,7 @@ def test_every_figure_is_an_ordered_interval_with_a_unit(
 @settings(max_examples=40, deadline=None)
 @given(served, st.integers(1, 50_000), st.integers(1, 50_000))
 def test_a_total_is_usage_and_manufacture_and_as_weak_as_the_weakest(name: str, read: int, written: int) -> None:
-    found = coefficients(name).impacts(input_tokens=read, output_tokens=written)
+    found = impacts_of_facts(coefficients(name), input_tokens=read, output_tokens=written)
     for quantity in formulas.QUANTITIES[1:]:
         whole = found.quantity("", quantity)
         usage, embodied = found.quantity("usage_", quantity), found.quantity("embodied_", quantity)
@@ -107,10 +117,12 @@ def test_a_total_is_usage_and_manufacture_and_as_weak_as_the_weakest(name: str, 
 @given(served, tokens, tokens, st.integers(0, 50_000), st.floats(0.0, 1.0))
 def test_no_figure_falls_as_tokens_grow(name: str, read: int, written: int, more: int, reused: float) -> None:
     of, cached = coefficients(name), int(read * reused)
-    less = of.impacts(input_tokens=read, cached_input_tokens=cached, output_tokens=written)
-    longer = of.impacts(input_tokens=read + more, cached_input_tokens=cached, output_tokens=written)
+    less = impacts_of_facts(of, input_tokens=read, cached_input_tokens=cached, output_tokens=written)
+    longer = impacts_of_facts(of, input_tokens=read + more, cached_input_tokens=cached, output_tokens=written)
     assert_at_least(longer, less)
-    assert_at_least(of.impacts(input_tokens=read, cached_input_tokens=cached, output_tokens=written + more), less)
+    assert_at_least(
+        impacts_of_facts(of, input_tokens=read, cached_input_tokens=cached, output_tokens=written + more), less
+    )
     if more and read + more > 100:
         assert longer.energy_wh.mid > less.energy_wh.mid
 
@@ -121,9 +133,9 @@ def test_what_is_read_from_the_cache_never_costs_more_than_what_is_not(
     name: str, read: int, written: int, a: float, b: float
 ) -> None:
     of, (some, more) = coefficients(name), sorted((int(read * a), int(read * b)))
-    fresh = of.impacts(input_tokens=read, output_tokens=written)
-    first = of.impacts(input_tokens=read, cached_input_tokens=some, output_tokens=written)
-    second = of.impacts(input_tokens=read, cached_input_tokens=more, output_tokens=written)
+    fresh = impacts_of_facts(of, input_tokens=read, output_tokens=written)
+    first = impacts_of_facts(of, input_tokens=read, cached_input_tokens=some, output_tokens=written)
+    second = impacts_of_facts(of, input_tokens=read, cached_input_tokens=more, output_tokens=written)
     assert_at_least(fresh, first)
     assert_at_least(first, second)
 
@@ -164,8 +176,9 @@ def test_what_stands_for_unknown_tokens_is_as_if_the_call_had_stated_it(
     assumed = of.form.assumed
     read = cached + assumed.input_tokens if unknown & formulas.INPUT else cached + 100
     wrote = assumed.output_tokens if unknown & formulas.OUTPUT else written
-    stated = of.impacts(operation="chat", input_tokens=read, cached_input_tokens=cached, output_tokens=wrote)
-    found = of.impacts(
+    stated = impacts_of_facts(of, operation="chat", input_tokens=read, cached_input_tokens=cached, output_tokens=wrote)
+    found = impacts_of_facts(
+        of,
         operation="chat",
         input_tokens=None if unknown & formulas.INPUT else read,
         cached_input_tokens=cached,
@@ -184,8 +197,8 @@ def test_what_stands_for_unknown_tokens_is_as_if_the_call_had_stated_it(
 @given(served, st.integers(1, 20_000), st.integers(1, 20_000), st.integers(2, 500))
 def test_half_the_calls_of_one_deployment_are_exactly_half(name: str, read: int, written: int, calls: int) -> None:
     of = coefficients(name)
-    one = of.impacts(input_tokens=read, output_tokens=written)
-    many = of.impacts(calls_count=calls, input_tokens=calls * read, output_tokens=calls * written)
+    one = impacts_of_facts(of, input_tokens=read, output_tokens=written)
+    many = impacts_of_facts(of, calls_count=calls, input_tokens=calls * read, output_tokens=calls * written)
     for quantity in formulas.QUANTITIES:
         single, whole = one.quantity("", quantity), many.quantity("", quantity)
         if single is not None and whole is not None:
@@ -198,7 +211,7 @@ def test_half_the_calls_of_one_deployment_are_exactly_half(name: str, read: int,
 @given(served, st.lists(st.tuples(st.integers(0, 9_000), st.integers(0, 9_000)), min_size=1, max_size=12))
 def test_features_of_calls_of_one_deployment_add_up_to_their_total(name: str, calls: list[tuple[int, int]]) -> None:
     of = coefficients(name)
-    found = [of.impacts(input_tokens=read, output_tokens=written) for read, written in calls]
+    found = [impacts_of_facts(of, input_tokens=read, output_tokens=written) for read, written in calls]
     columns = {column: math.fsum(one.columns[column] for one in found) for column in found[0].columns}
     whole = Impacts(columns | {"basis": 0}, of)
     for quantity in formulas.QUANTITIES:
@@ -214,13 +227,15 @@ def test_features_of_calls_of_one_deployment_add_up_to_their_total(name: str, ca
 def test_a_reading_goes_up_in_proportion_and_its_own_error_stays(name: str) -> None:
     of = coefficients(name)
     for scope in ("process", "accelerator", "server"):
-        one = of.impacts(energy_j=3600.0, energy_scope=scope).energy_wh
-        five = of.impacts(energy_j=18_000.0, energy_scope=scope).energy_wh
-        loose = of.impacts(energy_j=3600.0, energy_low_j=1800.0, energy_high_j=7200.0, energy_scope=scope).energy_wh
+        one = impacts_of_facts(of, energy_j=3600.0, energy_scope=scope).energy_wh
+        five = impacts_of_facts(of, energy_j=18_000.0, energy_scope=scope).energy_wh
+        loose = impacts_of_facts(
+            of, energy_j=3600.0, energy_low_j=1800.0, energy_high_j=7200.0, energy_scope=scope
+        ).energy_wh
         assert five[:3] == pytest.approx(tuple(5.0 * value for value in one[:3]))
         assert loose[:3] == pytest.approx((0.5 * one.low, one.mid, 2.0 * one.high))
         assert one.mid >= 1.0, "what lies above the place of the reading only adds"
-    nothing = of.impacts(energy_j=0.0, energy_scope="server", input_tokens=1000, output_tokens=1000)
+    nothing = impacts_of_facts(of, energy_j=0.0, energy_scope="server", input_tokens=1000, output_tokens=1000)
     assert nothing.energy_wh.high == 0.0
     assert nothing.status is Status.MEASURED
 
@@ -230,9 +245,11 @@ def test_a_reading_goes_up_in_proportion_and_its_own_error_stays(name: str) -> N
 def test_a_reading_has_the_same_place_and_no_part_of_the_model(name: str, read: int, written: int) -> None:
     """A measured energy equal to the modelled one at the accelerators leads to the same middle figures."""
     of = coefficients(name)
-    modelled = of.impacts(input_tokens=read, output_tokens=written)
+    modelled = impacts_of_facts(of, input_tokens=read, output_tokens=written)
     joules = modelled.parts["accelerator_energy_wh"].mid * 3600.0
-    measured = of.impacts(input_tokens=read, output_tokens=written, energy_j=joules, energy_scope="accelerator")
+    measured = impacts_of_facts(
+        of, input_tokens=read, output_tokens=written, energy_j=joules, energy_scope="accelerator"
+    )
     assert measured.energy_wh.mid == pytest.approx(modelled.energy_wh.mid)
     assert measured.energy_wh.high / measured.energy_wh.low <= modelled.energy_wh.high / modelled.energy_wh.low
     assert not any(source.startswith(("models", "fit.", "accelerators")) for source in measured.energy_wh.sources)
@@ -250,7 +267,7 @@ def test_carbon_of_use_follows_the_grid_of_the_place_in_every_zone() -> None:
     found = {}
     for zone in current().zones():
         of = resolve("qwen3-8b", zone=zone)
-        impacts = of.impacts(input_tokens=300, output_tokens=300)
+        impacts = impacts_of_facts(of, input_tokens=300, output_tokens=300)
         grid, usage = of.parts.get("grid_intensity_gco2eq_per_kwh"), impacts.usage.gwp_gco2eq
         if grid is None:
             assert usage is None
@@ -292,7 +309,7 @@ def test_pue_multiplies_energy_exactly(tmp_path: Path) -> None:
         path = tmp_path / f"{pue}.toml"
         path.write_text(_PUE.format(value=pue), encoding="utf-8")
         with under(packaged().with_user_file(path)):
-            found = resolve("qwen3-8b", zone="FRA").impacts(input_tokens=500, output_tokens=500)
+            found = impacts_of_facts(resolve("qwen3-8b", zone="FRA"), input_tokens=500, output_tokens=500)
             assert found.parts["pue"].mid == pue
             assert found.parts["site_energy_wh"].mid == pytest.approx(pue * found.parts["it_energy_wh"].mid)
             seen.append(found)

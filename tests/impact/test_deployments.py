@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mesure.catalogue import current
 from mesure.errors import InvalidValue, UnknownName
-from mesure.impact import Deployment, ModelCard, resolve
+from mesure.impact import Deployment, ModelCard, impacts_of_facts, resolve
 from mesure.impact.deployment import BITS
 from mesure.quantity import Quantity, Status
 
@@ -34,7 +34,7 @@ GPUS = ("h100-sxm", "a100-sxm-80gb", "b200-sxm", "l40s", "mi300x", "rtx-4090", "
 
 def energy(model: str, **stated: Any) -> Quantity:
     found = resolve(model, zone="FRA", deployment=Deployment(**stated))
-    return found.impacts(**FACTS[found.modality]).energy_wh
+    return impacts_of_facts(found, **FACTS[found.modality]).energy_wh
 
 
 def width(quantity: Quantity) -> float:
@@ -106,7 +106,7 @@ def test_a_described_model_takes_more_the_larger_it_is(size: float, more: float,
     def of(active: float, total: float) -> float:
         card = ModelCard(active_params_b=active, total_params_b=total, layers=40, hidden=4096, kv_elements=2048)
         stated = Deployment(gpu="H200", n_gpus=8, batch=batch)
-        return resolve("ours", card=card, deployment=stated).impacts(**FACTS["text"]).energy_wh.mid
+        return impacts_of_facts(resolve("ours", card=card, deployment=stated), **FACTS["text"]).energy_wh.mid
 
     assert of(size * more, size * more) > of(size, size), "a dense model"
     if sparse > 1.4:
@@ -179,7 +179,7 @@ def test_bits_are_stated_else_named_by_the_weights_else_sixteen(
 
     def of(name: str, bits: str | None) -> float:
         stated = Deployment(gpu="H100", n_gpus=2, batch=4, precision=bits)
-        return resolve(name, card=card, deployment=stated).impacts(**FACTS["text"]).energy_wh.mid
+        return impacts_of_facts(resolve(name, card=card, deployment=stated), **FACTS["text"]).energy_wh.mid
 
     assert of(model, precision) == of("plain", same_as)
 
@@ -249,7 +249,7 @@ def test_every_accelerator_serves_or_says_why_not(gpu: str) -> None:
         assert refused.value.value == gpu
         return
     found = resolve("qwen3-8b", zone="FRA", deployment=Deployment(gpu=gpu))
-    answer = found.impacts(**FACTS["text"]).energy_wh
+    answer = impacts_of_facts(found, **FACTS["text"]).energy_wh
     assert 1e-3 < answer.low < answer.mid < answer.high < 100.0
     assert answer.status is Status.MODELLED
     assert any(source.startswith((f"accelerators.{gpu}.", f"hardware.{gpu}.")) for source in answer.sources)

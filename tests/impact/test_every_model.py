@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mesure.catalogue import current
-from mesure.impact import Coefficients, Deployment, Impacts, ModelCard, estimate, resolve
+from mesure.impact import Coefficients, Deployment, Impacts, ModelCard, estimate, impacts_of_facts, resolve
 from mesure.impact.subject import Subject, modality_of, subject_of
 from mesure.quantity import Status
 
@@ -44,7 +44,7 @@ def subjects() -> dict[str, Subject]:
 
 
 def answered(found: Coefficients) -> Impacts:
-    return found.impacts(**_FACTS[found.modality])
+    return impacts_of_facts(found, **_FACTS[found.modality])
 
 
 def test_every_model_has_a_size_and_a_geometry_that_can_be(subjects: dict[str, Subject]) -> None:
@@ -132,7 +132,7 @@ def test_the_default_of_an_unknown_model_covers_the_known_ones(subjects: dict[st
 
 @pytest.mark.parametrize("operation", ["embeddings", "image", "video", "speech", "transcription", "rerank", "other"])
 def test_an_unknown_model_gets_a_figure_for_every_operation_or_says_what_is_missing(operation: str) -> None:
-    found = resolve("nobody-1", zone="FRA").impacts(operation=operation, images_count=1, audio_seconds=30.0)
+    found = impacts_of_facts(resolve("nobody-1", zone="FRA"), operation=operation, images_count=1, audio_seconds=30.0)
     assert not found.known
     assert found.energy_wh.high >= 0.0
     assert "model_unknown" in found.warnings

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 import mesure
 from mesure.errors import InvalidValue, UnknownName
-from mesure.impact import Deployment, Impacts, ModelCard, estimate, explain, formulas, impacts_of, resolve
+from mesure.impact import (
+    Deployment,
+    Impacts,
+    ModelCard,
+    estimate,
+    explain,
+    formulas,
+    impacts_of,
+    impacts_of_facts,
+    resolve,
+)
 from mesure.quantity import Quantity, Status
 from mesure.record import UsageEvent
 
@@ -75,12 +85,12 @@ def test_water_minerals_and_primary_energy_have_units_and_say_what_is_not_valida
 
 
 def test_what_has_no_factor_is_unknown_and_flagged() -> None:
-    nowhere = resolve("qwen3-8b", zone="XXX").impacts(input_tokens=100, output_tokens=100)
+    nowhere = impacts_of_facts(resolve("qwen3-8b", zone="XXX"), input_tokens=100, output_tokens=100)
     for quantity, code in (("water_ml", "water"), ("adpe_gsbeq", "adpe"), ("pe_mj", "pe")):
         assert getattr(nowhere, quantity) is None
         assert getattr(nowhere.usage, quantity) is None
         assert f"{code}_no_factor" in nowhere.warnings
-    own = resolve("qwen3-8b", provider="local", zone="FRA").impacts(input_tokens=100, output_tokens=100)
+    own = impacts_of_facts(resolve("qwen3-8b", provider="local", zone="FRA"), input_tokens=100, output_tokens=100)
     for quantity, code in (("adpe_gsbeq", "adpe"), ("pe_mj", "pe")):
         assert getattr(own, quantity) is None
         assert getattr(own.embodied, quantity) is None
@@ -89,7 +99,7 @@ def test_what_has_no_factor_is_unknown_and_flagged() -> None:
 
 
 def test_a_zone_without_factor_leaves_carbon_of_use_unknown() -> None:
-    found = resolve("qwen3-8b", zone="XXX").impacts(input_tokens=100, output_tokens=100)
+    found = impacts_of_facts(resolve("qwen3-8b", zone="XXX"), input_tokens=100, output_tokens=100)
     assert found.gwp_gco2eq is None
     assert found.usage.gwp_gco2eq is None
     assert found.embodied.gwp_gco2eq is not None
@@ -269,10 +279,10 @@ def test_audio_is_per_second() -> None:
 
 
 def test_a_small_model_on_a_processor_is_small_but_not_nothing() -> None:
-    found = resolve("gemma-3-270m", provider="local", zone="FRA").impacts(input_tokens=200, output_tokens=50)
+    found = impacts_of_facts(resolve("gemma-3-270m", provider="local", zone="FRA"), input_tokens=200, output_tokens=50)
     assert 1e-4 < found.energy_wh.low < found.energy_wh.mid < 0.1
     assert found.coefficients.view == "local"
-    bigger = resolve("qwen3-8b", provider="local", zone="FRA").impacts(input_tokens=200, output_tokens=50)
+    bigger = impacts_of_facts(resolve("qwen3-8b", provider="local", zone="FRA"), input_tokens=200, output_tokens=50)
     assert bigger.energy_wh.mid > 5 * found.energy_wh.mid
 
 
@@ -283,8 +293,10 @@ def test_a_small_model_on_a_processor_is_small_but_not_nothing() -> None:
 @given(st.integers(1, 1000), st.integers(0, 5000), st.integers(0, 5000))
 def test_an_aggregate_of_equal_calls_is_their_sum(calls: int, read: int, written: int) -> None:
     coefficients = resolve("llama-3.1-8b", zone="FRA", deployment=H100)
-    one = coefficients.impacts(input_tokens=read, output_tokens=written).energy_wh
-    many = coefficients.impacts(calls_count=calls, input_tokens=calls * read, output_tokens=calls * written).energy_wh
+    one = impacts_of_facts(coefficients, input_tokens=read, output_tokens=written).energy_wh
+    many = impacts_of_facts(
+        coefficients, calls_count=calls, input_tokens=calls * read, output_tokens=calls * written
+    ).energy_wh
     for single, whole in zip(one[:3], many[:3], strict=True):
         assert whole == pytest.approx(calls * single, rel=1e-9)
 
@@ -293,10 +305,10 @@ def test_an_aggregate_of_equal_calls_is_their_sum(calls: int, read: int, written
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**5))
 def test_more_tokens_never_cost_less(read: int, written: int, more: int) -> None:
     coefficients = resolve("gpt-4o", provider="openai", zone="FRA")
-    less = coefficients.impacts(input_tokens=read, output_tokens=written).energy_wh
+    less = impacts_of_facts(coefficients, input_tokens=read, output_tokens=written).energy_wh
     for further in (
-        coefficients.impacts(input_tokens=read + more, output_tokens=written),
-        coefficients.impacts(input_tokens=read, output_tokens=written + more),
+        impacts_of_facts(coefficients, input_tokens=read + more, output_tokens=written),
+        impacts_of_facts(coefficients, input_tokens=read, output_tokens=written + more),
     ):
         assert all(a <= b for a, b in zip(less[:3], further.energy_wh[:3], strict=True))
 
@@ -361,8 +373,8 @@ def test_json_holds_everything() -> None:
         estimate("unheard-of"),
         estimate("flux.1-dev"),
         estimate("whisper-large-v3"),
-        resolve("gemma-3-270m", provider="local").impacts(input_tokens=1, output_tokens=1),
-        resolve("qwen3-8b", zone="XXX").impacts(input_tokens=1, output_tokens=1),
+        impacts_of_facts(resolve("gemma-3-270m", provider="local"), input_tokens=1, output_tokens=1),
+        impacts_of_facts(resolve("qwen3-8b", zone="XXX"), input_tokens=1, output_tokens=1),
         impacts_of(event(energy_j=10.0, energy_scope="server"), resolve("qwen3-8b", zone="FRA")),
         impacts_of(event(energy_j=10.0, energy_scope="cpu"), resolve("qwen3-8b", provider="local")),
     ],
@@ -479,4 +491,4 @@ def test_a_listed_request_is_evaluated_at_its_own_lengths() -> None:
     for read, near in ((210, 0.02), (100_000, 1.0)):
         facts = {"input_tokens": read, "output_tokens": 300}
         one = estimate("gemma-3-27b", **facts, deployment=Deployment(gpu="H100", n_gpus=2, batch=32))
-        assert bulk.impacts(**facts).energy_wh.mid == pytest.approx(one.energy_wh.mid, rel=near)
+        assert impacts_of_facts(bulk, **facts).energy_wh.mid == pytest.approx(one.energy_wh.mid, rel=near)

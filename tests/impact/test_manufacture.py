@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesure.catalogue import Catalogue, current, use
-from mesure.impact import Coefficients, Deployment, Impacts, explain, formulas, impacts_of, resolve
+from mesure.impact import Coefficients, Deployment, Impacts, explain, formulas, impacts_of, impacts_of_facts, resolve
 from mesure.impact.manufacture import MADE, manufacture
 from mesure.impact.mixture import Spread
 from mesure.impact.site import stack_of
@@ -136,7 +136,7 @@ def test_without_the_file_that_may_be_deleted_they_are_unknown_and_flagged(tmp_p
     shutil.copytree(str(files("mesure.catalogue") / "data"), folder)
     (folder / "embodied_mpl.csv").unlink()
     use(Catalogue(folder))
-    found = resolve("llama-3.1-8b", zone="FRA").impacts(input_tokens=9, output_tokens=9)
+    found = impacts_of_facts(resolve("llama-3.1-8b", zone="FRA"), input_tokens=9, output_tokens=9)
     assert found.gwp_gco2eq is not None
     assert found.adpe_gsbeq is None
     assert found.pe_mj is None
@@ -210,7 +210,7 @@ def test_engine_outputs_hold_the_same_law() -> None:
 
 
 def test_a_modelled_energy_keeps_its_error_but_not_the_way_to_the_meter() -> None:
-    found = H100.impacts(input_tokens=300, output_tokens=300)
+    found = impacts_of_facts(H100, input_tokens=300, output_tokens=300)
     embodied, made = gwp(found.embodied.gwp_gco2eq), H100.parts["manufacture_gco2eq_per_kwh"]
     error = H100.error(found.basis)
     above = math.hypot(math.log(error.high / error.mid), math.log(made.high / made.mid))
@@ -222,7 +222,7 @@ def test_a_modelled_energy_keeps_its_error_but_not_the_way_to_the_meter() -> Non
     ("found", "told"),
     [
         (measured(LOCAL, "server", 1.0, 2.0, 3.0), "middle of the energy"),
-        (LOCAL.impacts(input_tokens=9, output_tokens=9), "energy x manufacture per kWh"),
+        (impacts_of_facts(LOCAL, input_tokens=9, output_tokens=9), "energy x manufacture per kWh"),
     ],
 )
 def test_the_tree_says_which_energy_manufacture_follows(found: Impacts, told: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesure.impact import Coefficients, Deployment, Impacts, ModelCard, estimate, formulas, resolve
+from mesure.impact import Coefficients, Deployment, Impacts, ModelCard, estimate, formulas, impacts_of_facts, resolve
 from mesure.impact.geometry import generic_media
 from mesure.impact.modelled import Reference
 from mesure.quantity import Quantity, Status, ratio
@@ -39,7 +39,7 @@ def made(name: str, **facts: Any) -> Impacts:
     given_facts = {"images_count": 1, "image_width": 1024, "image_height": 1024, "image_steps": 30} | facts
     if DENOISERS[name]["modality"] == "video":
         given_facts.setdefault("video_frames", 49)
-    return coefficients(name).impacts(**given_facts)
+    return impacts_of_facts(coefficients(name), **given_facts)
 
 
 def accelerators(found: Impacts) -> Quantity:
@@ -122,7 +122,7 @@ def test_what_is_not_stated_widens_and_is_flagged_fact_by_fact(name: str) -> Non
         found = made(name, **facts)
         assert set(found.warnings) - set(stated.warnings) == {code}
         assert found.energy_wh.high / found.energy_wh.low > 1.05 * stated.energy_wh.high / stated.energy_wh.low
-    nothing = coefficients(name).impacts()
+    nothing = impacts_of_facts(coefficients(name))
     assert nothing.energy_wh.mid > 0.0, "one is assumed, never none"
     assert {"image_steps_assumed", "image_megapixels_assumed"} <= set(nothing.warnings)
 
@@ -149,7 +149,7 @@ def test_a_larger_denoiser_takes_more(size: float, more: float, video: bool, two
         )
         facts: dict[str, Any] = {"images_count": 1, "image_width": 768, "image_height": 768, "image_steps": 30}
         facts |= {"video_frames": 33} if video else {}
-        return accelerators(resolve("ours", card=card, deployment=stated).impacts(**facts)).mid
+        return accelerators(impacts_of_facts(resolve("ours", card=card, deployment=stated), **facts)).mid
 
     assert of(size * more) > of(size)
 
@@ -182,8 +182,8 @@ def test_a_form_made_at_a_setting_and_one_made_at_the_usual_are_near(
     facts: dict[str, Any] = {"images_count": 1, "image_width": side, "image_height": side, "image_steps": steps}
     facts["video_frames"] = frames if name == "cogvideox-2b" else 1
     there = Reference(width=side, height=side, frames=facts["video_frames"], steps=steps)
-    own = resolve(name, zone="FRA", reference=there).impacts(**facts)
-    usual = resolve(name, zone="FRA").impacts(**facts)
+    own = impacts_of_facts(resolve(name, zone="FRA", reference=there), **facts)
+    usual = impacts_of_facts(resolve(name, zone="FRA"), **facts)
     assert 0.4 < accelerators(own).mid / accelerators(usual).mid < 2.5
 
 
@@ -206,8 +206,8 @@ def test_a_row_folds_in_exactly_what_stands_for_an_unknown_fact(name: str, basis
         "image_width": basis & formulas.PIXELS,
         "video_frames": basis & formulas.FRAMES,
     }
-    found = of.impacts(**{fact: None if hidden.get(fact) else value for fact, value in whole.items()})
-    stated = of.impacts(**whole)
+    found = impacts_of_facts(of, **{fact: None if hidden.get(fact) else value for fact, value in whole.items()})
+    stated = impacts_of_facts(of, **whole)
     columns, row = found.columns, found.row
     energy = formulas.accelerator_energy_wh(columns, row)
     assert energy == pytest.approx(formulas.accelerator_energy_wh(stated.columns, stated.row), rel=1e-9)
@@ -220,15 +220,15 @@ def test_a_row_folds_in_exactly_what_stands_for_an_unknown_fact(name: str, basis
 @pytest.mark.parametrize(("model", "operation"), [("whisper-large-v3", "transcription"), ("kokoro-82m", "speech")])
 def test_speech_is_in_proportion_to_its_seconds_and_assumed_when_nobody_counted(model: str, operation: str) -> None:
     of = resolve(model, zone="FRA")
-    short, long = (of.impacts(audio_seconds=seconds).energy_wh for seconds in (7.5, 750.0))
+    short, long = (impacts_of_facts(of, audio_seconds=seconds).energy_wh for seconds in (7.5, 750.0))
     assert long[:3] == pytest.approx(tuple(100.0 * value for value in short[:3]))
-    assert of.impacts(audio_seconds=0.0).energy_wh.high == 0.0
-    unheard = of.impacts()
+    assert impacts_of_facts(of, audio_seconds=0.0).energy_wh.high == 0.0
+    unheard = impacts_of_facts(of)
     assert "audio_seconds_assumed" in unheard.warnings
-    assumed = of.impacts(audio_seconds=of.form.assumed.audio_seconds)
+    assumed = impacts_of_facts(of, audio_seconds=of.form.assumed.audio_seconds)
     assert unheard.energy_wh.mid == pytest.approx(assumed.energy_wh.mid, rel=0.1)
     assert unheard.energy_wh.high / unheard.energy_wh.low > assumed.energy_wh.high / assumed.energy_wh.low
-    assert of.impacts(operation=operation, http_status=429).energy_wh.high == 0.0, "refused before any work"
+    assert impacts_of_facts(of, operation=operation, http_status=429).energy_wh.high == 0.0, "refused before any work"
 
 
 def test_a_public_estimate_of_speech_or_an_image_counts_one_when_none_is_said() -> None:

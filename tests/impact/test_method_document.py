@@ -9,7 +9,7 @@ import pytest
 
 from mesure import METHOD_VERSION
 from mesure.catalogue import Factor
-from mesure.impact import estimate, resolve
+from mesure.impact import estimate, impacts_of_facts, resolve
 from mesure.impact.constants import constant_factors, residual
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method.md"
@@ -24,7 +24,7 @@ def test_it_names_the_current_method() -> None:
 def test_every_warning_is_explained() -> None:
     text = METHOD.read_text(encoding="utf-8")
     seen = [estimate(name) for name in ("gpt-4o", "unheard-of", "flux.1-dev", "whisper-large-v3", "llama-3.1-8b")]
-    seen += [resolve("gpt-4o", zone=zone).impacts() for zone in ("XXX", "CA-ON", "US-VA", "NO1")]
+    seen += [impacts_of_facts(resolve("gpt-4o", zone=zone)) for zone in ("XXX", "CA-ON", "US-VA", "NO1")]
     for code in {code for one in seen for code in one.warnings}:
         assert f"`{code}`" in text, f"docs/method.md does not explain {code}"
 

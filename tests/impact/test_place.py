@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesure.catalogue import Factor, current, use
-from mesure.impact import Deployment, estimate, explain, resolve
+from mesure.impact import Deployment, estimate, explain, impacts_of_facts, resolve
 from mesure.impact.place import Electricity, carbon_of, electricity, place_of
 from mesure.impact.site import stack_of
 from mesure.quantity import Quantity, Status
@@ -108,7 +108,7 @@ def test_water_is_that_of_the_machines_on_site_and_that_of_generation(zone: str)
 
 
 def test_a_call_s_water_is_its_machines_x_wue_and_its_meter_x_grid() -> None:
-    found = resolve("gpt-4o", provider="openai", zone="FRA").impacts(input_tokens=100, output_tokens=400)
+    found = impacts_of_facts(resolve("gpt-4o", provider="openai", zone="FRA"), input_tokens=100, output_tokens=400)
     machines_wh, site_wh = found.parts["it_energy_wh"].mid, found.energy_wh.mid
     wue = found.parts["wue_l_per_kwh"].mid
     by_hand = machines_wh * wue + site_wh * factor("FRA", "water").value
@@ -137,7 +137,7 @@ def test_a_machine_of_ones_own_evaporates_nothing_on_site() -> None:
     found = of("local", "FRA", own=True)
     assert "wue_l_per_kwh" not in found.parts
     assert mid(found.phases["usage_water_ml"]) == pytest.approx(1000.0 * factor("FRA", "water").value)
-    told = resolve("qwen3-8b", provider="local", zone="FRA").impacts(input_tokens=9, output_tokens=9)
+    told = impacts_of_facts(resolve("qwen3-8b", provider="local", zone="FRA"), input_tokens=9, output_tokens=9)
     names = {node.name for root in explain(told).roots for node in root.walk()}
     assert "grid_water_ml" in names
     assert "site_water_ml" not in names
@@ -163,7 +163,7 @@ def test_a_user_s_grid_and_hall_replace_the_packaged_ones(tmp_path: Path) -> Non
         encoding="utf-8",
     )
     use(current().with_user_file(own))
-    found = resolve("gpt-4o", provider="openai", zone="FRA").impacts(input_tokens=100, output_tokens=400)
+    found = impacts_of_facts(resolve("gpt-4o", provider="openai", zone="FRA"), input_tokens=100, output_tokens=400)
     assert mid(found.water_ml) == pytest.approx(0.5 * found.energy_wh.mid)  # dry cooling: zero is a fact there
     assert mid(found.usage.pe_mj) == pytest.approx(4e-3 * found.energy_wh.mid)
     told = {one.id for one in explain(found).factors()}
@@ -176,8 +176,8 @@ def test_a_user_s_grid_and_hall_replace_the_packaged_ones(tmp_path: Path) -> Non
 @pytest.mark.parametrize("zone", [None, "FRA", "US-VA", "XXX"])
 @pytest.mark.parametrize("deployment", [None, H100, Deployment(gpu="cpu")], ids=["api", "h100", "cpu"])
 def test_every_tree_adds_up_and_names_its_factors(zone: str | None, deployment: Deployment | None) -> None:
-    found = resolve("llama-3.1-8b", provider="groq", zone=zone, deployment=deployment).impacts(
-        input_tokens=100, output_tokens=100
+    found = impacts_of_facts(
+        resolve("llama-3.1-8b", provider="groq", zone=zone, deployment=deployment), input_tokens=100, output_tokens=100
     )
     for root in explain(found).roots[1:]:
         known = [child.quantity for child in root.children]

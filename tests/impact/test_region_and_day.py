@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesure.catalogue import current
-from mesure.impact import Deployment, ModelCard, estimate, explain, resolve
+from mesure.impact import Deployment, ModelCard, estimate, explain, impacts_of_facts, resolve
 from mesure.impact.methods import amounts_of, call_of, methods
 from mesure.impact.place import place_of, stated_zone
 from mesure.impact.site import of_region
@@ -81,7 +81,7 @@ def test_halls_of_a_region_are_its_own_and_closer_to_one_another() -> None:
     widths = [found.parts["wue_l_per_kwh"] for found in (region, fleet)]
     assert widths[0].high / widths[0].low == pytest.approx(4.0)
     assert widths[1].high / widths[1].low == pytest.approx(80.0)
-    used = region.impacts(input_tokens=9, output_tokens=9)
+    used = impacts_of_facts(region, input_tokens=9, output_tokens=9)
     told = {factor.id for factor in explain(used).factors()}
     assert {source for source in region.parts["wue_l_per_kwh"].sources if source.startswith("sites.aws:")} <= told
 
@@ -168,14 +168,16 @@ def test_a_mixture_known_within_a_range_is_drawn_over_it(name: str) -> None:
 def test_the_range_widens_the_interval_and_is_said_until_the_energy_is_measured() -> None:
     machines, card = Deployment(gpu="H100", n_gpus=1, batch=1), ModelCard(total_params_b=30, active_params_b=8.485)
     drawn, stated = (
-        resolve("sarvam-30b", zone="IND", deployment=machines, card=said).impacts(input_tokens=300, output_tokens=300)
+        impacts_of_facts(
+            resolve("sarvam-30b", zone="IND", deployment=machines, card=said), input_tokens=300, output_tokens=300
+        )
         for said in (None, card)
     )
     assert "active_size_estimated" in drawn.warnings
     assert "active_size_estimated" not in stated.warnings
     assert drawn.energy_wh.high / drawn.energy_wh.low > 1.3 * stated.energy_wh.high / stated.energy_wh.low
     assert drawn.energy_wh.mid == pytest.approx(stated.energy_wh.mid, rel=0.5)
-    read = drawn.coefficients.impacts(energy_j=10.0, energy_status="measured")
+    read = impacts_of_facts(drawn.coefficients, energy_j=10.0, energy_status="measured")
     assert "active_size_estimated" not in read.warnings
 
 

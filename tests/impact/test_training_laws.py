@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from mesure.catalogue import current
 from mesure.errors import InvalidValue
-from mesure.impact import Deployment, TrainingImpacts, amortised_training, estimate_training, explain_training, resolve
+from mesure.impact import (
+    Deployment,
+    TrainingImpacts,
+    amortised_training,
+    estimate_training,
+    explain_training,
+    impacts_of_facts,
+    resolve,
+)
 from mesure.quantity import Quantity, Status
 
 A_YEAR = (date(2026, 1, 1), date(2026, 12, 31))
@@ -289,12 +297,12 @@ def test_shares_of_an_amortised_training_add_up_to_it(count: float, more: float)
 
 
 def test_a_training_is_no_part_of_a_call_of_the_model_it_made() -> None:
-    before = resolve("qwen3-8b", zone="FRA", deployment=Deployment(gpu="H100")).impacts(
-        input_tokens=100, output_tokens=100
+    before = impacts_of_facts(
+        resolve("qwen3-8b", zone="FRA", deployment=Deployment(gpu="H100")), input_tokens=100, output_tokens=100
     )
     amortised_training(estimate_training(**RUN), 1e3, A_YEAR, source="x")
-    after = resolve("qwen3-8b", zone="FRA", deployment=Deployment(gpu="H100")).impacts(
-        input_tokens=100, output_tokens=100
+    after = impacts_of_facts(
+        resolve("qwen3-8b", zone="FRA", deployment=Deployment(gpu="H100")), input_tokens=100, output_tokens=100
     )
     assert after.to_json() == before.to_json()
     assert not any("training" in name for name in before.parts)

@@ -12,8 +12,8 @@ from ledger_events import make_event
 
 import mesure
 from mesure.config import DeploymentSettings
-from mesure.impact import Deployment, resolve
-from mesure.ledger.pricing import ASSUMED, Key, Pricer, key_of
+from mesure.impact import Deployment, impacts_of_facts, resolve
+from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer, key_from, key_of
 from mesure.quantity import Status
 
 _PRICER = Pricer({})
@@ -45,7 +45,7 @@ def test_a_priced_call_is_the_public_estimate(model, read, cached, written, call
     )
     at = event.started_at.date()
     resolved = resolve(model, provider=event.provider, zone=zone, at=at)
-    expected = resolved.impacts(input_tokens=read, cached_input_tokens=held, output_tokens=written)
+    expected = impacts_of_facts(resolved, input_tokens=read, cached_input_tokens=held, output_tokens=written)
     if read < 2_000 and 50 <= written < 2_000:  # one estimate is made at its own lengths: alike near typical ones
         alone = mesure.estimate(model, input_tokens=read, cached_tokens=held, output_tokens=written, zone=zone, at=at)
         assert alone.energy_wh.mid == pytest.approx(expected.energy_wh.mid, rel=0.6)
@@ -173,6 +173,15 @@ def test_a_key_has_the_month_of_utc(at, month):
 def test_a_key_has_no_none():
     bare = make_event(0, provider=None, model_requested=None)
     assert key_of(bare) == Key("", "", "", "", "", "", "", "2026-11")
+
+
+def test_a_row_has_the_key_of_its_event():
+    """The engines read `KEY_COLUMNS`; what they make of them is what the event alone gives."""
+    bare = {"provider": None, "model_requested": None}
+    for facts in ({}, bare, {"operation": "image"}, {"operation": "chat", "host_zone": "FRA"}, {"operation": "speech"}):
+        event = make_event(0, **facts)
+        row = {**event.to_json(), "month": "2026-11"}
+        assert key_from([row.get(column) for column in KEY_COLUMNS]) == key_of(event)
 
 
 def test_names_without_number_are_forgotten_and_priced_alike_again(monkeypatch):

@@ -62,7 +62,14 @@ def _priced(event):
     deployment = Deployment(gpu=stated.gpu, n_gpus=stated.n_gpus, batch=stated.batch) if stated else None
 
     def of(model: str):
-        return resolve(model, provider=event.provider, zone=event.host_zone, at=event.started_at, deployment=deployment)
+        return resolve(
+            model,
+            provider=event.provider,
+            zone=event.host_zone,
+            at=event.started_at,
+            deployment=deployment,
+            operation=event.operation,
+        )
 
     found = of(event.model_answered or event.model_requested or "")
     if not found.known and event.model_requested and of(event.model_requested).known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.catalogue import Factor, current
 from mesure.impact import formulas
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import date
 
-    from mesure.impact.impacts import Impacts
     from mesure.impact.site import Sourced
 
 __all__ = ["Coefficients", "coefficient_row", "resolve"]
@@ -137,15 +136,6 @@ class Coefficients:
             for part, quantity in wholes
             if any(self.phases[phase + quantity] is None for phase in formulas.phases(part, quantity))
         )
-
-    def impacts(self, **facts: Any) -> Impacts:
-        """Impacts of one call described by fields of `UsageEvent` (`input_tokens=...`); those left out are unknown.
-
-        `operation` defaults to what the model makes, `calls_count` to 1.
-        """
-        from mesure.impact.impacts import impacts_of_facts
-
-        return impacts_of_facts(facts, self)
 
 
 def coefficient_row(coefficients: Coefficients, basis: int = 0) -> dict[str, float]:

@@ -7,9 +7,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mesure.impact import formulas
+from mesure.impact.checks import checked_facts
 from mesure.impact.coefficients import Coefficients, resolve
 from mesure.impact.diffusion import TERMS as MEDIA_TERMS
 from mesure.impact.modelled import Reference
+from mesure.impact.parts import parts_of
 from mesure.quantity import Quantity, Status
 from mesure.version import METHOD_VERSION
 
@@ -214,8 +216,6 @@ class Impacts:
     @functools.cached_property
     def parts(self) -> dict[str, Quantity]:
         """Every named intermediate as a quantity."""
-        from mesure.impact.parts import parts_of
-
         return parts_of(self)
 
     def to_json(self) -> dict[str, Any]:
@@ -240,8 +240,11 @@ class Impacts:
         }
 
 
-def impacts_of_facts(facts: Mapping[str, Any], coefficients: Coefficients) -> Impacts:
-    """Impacts of a call given as fields of `UsageEvent`; fields left out are unknown."""
+def impacts_of_facts(coefficients: Coefficients, **facts: Any) -> Impacts:
+    """Impacts of one call described by fields of `UsageEvent` (`input_tokens=...`); those left out are unknown.
+
+    `operation` defaults to what the model makes, `calls_count` to 1.
+    """
     filled = {**_DEFAULTS, **facts}
     if filled["operation"] is None:
         filled["operation"] = _OPERATIONS.get(coefficients.modality, "chat")
@@ -291,8 +294,6 @@ def estimate(
     `frames` of a video. `zone`: grid zone; None is the provider's default place. Raises `UnknownName` (zone,
     accelerator) and `InvalidValue`. An unknown model does not raise: `known` is False and `nearest` proposes names.
     """
-    from mesure.impact.checks import checked_facts
-
     coefficients = resolve(
         model,
         provider=_provider_of(model, at),
@@ -317,7 +318,7 @@ def estimate(
         audio_seconds=audio_seconds,
         modality=coefficients.modality,
     )
-    return impacts_of_facts(facts, coefficients)
+    return impacts_of_facts(coefficients, **facts)
 
 
 def _made(images: float, frames: int | None, audio_seconds: float) -> str | None:

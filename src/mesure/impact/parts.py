@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mesure.impact import formulas
 from mesure.impact.constants import belief
@@ -10,12 +10,31 @@ from mesure.impact.site import processor_share
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:
-    from mesure.impact.impacts import Impacts
+    from collections.abc import Mapping
+    from typing import Any
 
-__all__ = ["parts_of"]
+    from mesure.impact.coefficients import Coefficients
+
+__all__ = ["Computed", "parts_of"]
 
 
-def parts_of(impacts: Impacts) -> dict[str, Quantity]:
+class Computed(Protocol):
+    """What the parts of a result are made of."""
+
+    columns: Mapping[str, Any]
+    coefficients: Coefficients
+    basis: int
+    row: dict[str, float]
+    counted: Status
+
+    @property
+    def status(self) -> Status: ...
+
+    @property
+    def energy_wh(self) -> Quantity: ...
+
+
+def parts_of(impacts: Computed) -> dict[str, Quantity]:
     """Every intermediate by name. Energies read above the accelerators leave those below out: they are unknown."""
     return _energies(impacts) | _coefficients(impacts) | _counts(impacts)
 
@@ -28,7 +47,7 @@ _MODELLED = {
 }
 
 
-def _modelled(impacts: Impacts) -> dict[str, Quantity]:
+def _modelled(impacts: Computed) -> dict[str, Quantity]:
     """Energy at the accelerators, by what the call made."""
     coefficients = impacts.coefficients
     error = coefficients.error(impacts.basis)
@@ -41,7 +60,7 @@ def _modelled(impacts: Impacts) -> dict[str, Quantity]:
     return out
 
 
-def _energies(impacts: Impacts) -> dict[str, Quantity]:
+def _energies(impacts: Computed) -> dict[str, Quantity]:
     e, parts = impacts.columns, impacts.coefficients.parts
     host, idle = parts["host_share"], parts["idle_reserve"]
     out: dict[str, Quantity] = {}
@@ -79,7 +98,7 @@ def _processor_share() -> Quantity:
     return Quantity(factor.low, factor.value, factor.high, "ratio", Status.MODELLED, (factor.id,))
 
 
-def _coefficients(impacts: Impacts) -> dict[str, Quantity]:
+def _coefficients(impacts: Computed) -> dict[str, Quantity]:
     coefficients = impacts.coefficients
     measured = impacts.basis >= formulas.ACCELERATOR
     shares = dict(coefficients.parts)
@@ -96,7 +115,7 @@ def _coefficients(impacts: Impacts) -> dict[str, Quantity]:
     return shares | terms
 
 
-def _counts(impacts: Impacts) -> dict[str, Quantity]:
+def _counts(impacts: Computed) -> dict[str, Quantity]:
     """Tokens as counted, or as assumed where the count is unknown."""
     x, assumed = impacts.columns, impacts.coefficients.form.assumed
     unread, unwritten = impacts.basis & formulas.INPUT, impacts.basis & formulas.OUTPUT
