@@ -50,6 +50,7 @@ def test_codes_are_distinct_and_stable() -> None:
         "ImportRefused": "import_refused",
         "InvalidValue": "invalid_value",
         "LedgerError": "ledger",
+        "StateError": "state",
         "MesureError": "error",
         "UnknownName": "unknown_name",
     }

@@ -36,6 +36,7 @@ def test_wheel_holds_the_data_and_nothing_of_the_checkout(wheel: Path) -> None:
     assert "mesure/i18n/fr.po" in names
     assert "mesure/py.typed" in names
     assert any(name.startswith("mesure/catalogue/data/") for name in names)
+    assert "mesure/state/migrations/0001_virtual_keys.sql" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "catalogue-src/"))]
 
 
@@ -58,5 +59,7 @@ def test_wheel_installed_elsewhere_estimates(wheel: Path, tmp_path: Path) -> Non
     )
     figure = json.loads(out)
     assert 0 < figure["energy_wh"]["low"] < figure["energy_wh"]["mid"] < figure["energy_wh"]["high"]
+    token = json.loads(run(python, "-m", "mesure", "keys", "create", "--json", cwd=tmp_path))["token"]
+    assert token.startswith("mesure-")
     where = run(python, "-c", "import mesure; print(mesure.__file__)", cwd=tmp_path)
     assert str(home) in where

@@ -7,6 +7,7 @@ MesureError
 ├── ConfigError             mesure.toml, an environment variable or a flag cannot be used
 ├── ImportRefused           rows of a file that cannot be taken as they are
 ├── LedgerError             the spool or the table cannot be read or written
+├── StateError              the store of keys cannot be reached, read or written
 └── GatewayError            a call that never reached its provider
 """
 
@@ -83,6 +84,10 @@ class ImportRefused(MesureError):  # noqa: N818
 
 class LedgerError(MesureError):
     default_code = "ledger"
+
+
+class StateError(MesureError):
+    default_code = "state"
 
 
 class GatewayError(MesureError):

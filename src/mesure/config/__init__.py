@@ -10,6 +10,7 @@ from mesure.config.settings import (
     ProviderSettings,
     ServerSettings,
     Settings,
+    StateSettings,
 )
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "ProviderSettings",
     "ServerSettings",
     "Settings",
+    "StateSettings",
     "load_settings",
 ]

@@ -179,6 +179,11 @@ def _validate(settings: Settings) -> None:
             value=settings.server.port,
             action="Choose a free port.",
         )
+    if settings.state.url and not settings.state.url.startswith(("postgresql://", "postgres://")):
+        raise ConfigError(
+            "state.url must be the address of a PostgreSQL database",
+            action="Write it as postgresql://user@host/database, or leave it empty for SQLite.",
+        )
     _validate_providers(settings)
 
 

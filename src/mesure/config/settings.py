@@ -14,6 +14,7 @@ __all__ = [
     "ProviderSettings",
     "ServerSettings",
     "Settings",
+    "StateSettings",
 ]
 
 CONFIG_VERSION = 1
@@ -116,6 +117,11 @@ class GatewaySettings:
     environment: str = _setting(
         "production", "Environment of the calls that say nothing.", choices=("production", "test", "experiment")
     )
+    keys: str = _setting(
+        "optional",
+        "Virtual keys: `required` refuses calls without one, `optional` checks those that carry one, `off` knows none.",
+        choices=("off", "optional", "required"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +136,18 @@ class LedgerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StateSettings:
+    """Where virtual keys are kept."""
+
+    url: str = _setting(
+        "",
+        "PostgreSQL that several machines share, as `postgresql://user@host/database`. "
+        "Empty: SQLite, `state.sqlite` in the data folder.",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole of `mesure.toml`."""
 
@@ -138,5 +156,6 @@ class Settings:
     organisation: OrganisationSettings = field(default_factory=OrganisationSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
+    state: StateSettings = field(default_factory=StateSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     deployments: dict[str, DeploymentSettings] = field(default_factory=dict)
