@@ -7,6 +7,7 @@ import gzip
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,16 +16,19 @@ import pytest
 
 from mesure.errors import ImportRefused, UnknownName
 from mesure.meter.imports import BadRow, Conventions, ImportPlan, TableFile, read_events, read_rows, review
+from mesure.meter.pseudonyms import KEY_FILE, Pseudonyms, pseudonym
 from mesure.record import UsageEvent, identity_of
 
 Write = Callable[..., Path]
+
+KEY = b"k" * 32
 
 CSV = "time,model,team,input_tokens,output_tokens\n2026-11-02 08:00:00Z,gpt-4o,A,100,40\n2026-11-02 08:01:00Z,,B,7,\n"
 
 
 def load(path: Path, **options: Any) -> tuple[TableFile, ImportPlan]:
     file = TableFile.open(path)
-    return file, ImportPlan.make(file, **options)
+    return file, ImportPlan.make(file, pseudonym=partial(pseudonym, KEY), **options)
 
 
 def events(path: Path, **options: Any) -> list[UsageEvent]:
@@ -126,7 +130,6 @@ def test_unused_columns_are_named(write: Write) -> None:
         (CSV, {"mapping": {"team": "teem"}}, "no such column"),
         (CSV, {"constants": {"environment": "prod"}}, "environment"),
         (CSV, {"constants": {"output_tokens": "many"}}, "not a number"),
-        (CSV, {"constants": {"user": "a@b.fr"}}, "pseudonym"),
         (CSV, {"cycles": {"team": []}}, "without a value"),
         (CSV, {"cycles": {"team": ["a"]}, "constants": {"team": "b"}}, "given twice"),
     ],
@@ -169,13 +172,36 @@ def test_cached_tokens_beyond_input_are_refused(write: Write) -> None:
     assert "part of input_tokens" in refused.error.what
 
 
-def test_an_address_is_no_pseudonym(write: Write) -> None:
-    text = "time,who,input_tokens\n2026-11-02,jeanne@exemple.fr,1\n2026-11-02,7f3a,1\n"
-    path = write("a.csv", text)
-    (refused,) = bad(path, mapping={"user": "who"})
-    assert "pseudonym" in refused.error.what
-    assert "jeanne" not in str(refused.error)
-    assert [event.user for event in events(path, mapping={"user": "who"})] == ["7f3a"]
+def test_people_enter_as_pseudonyms_only(write: Write) -> None:
+    already = pseudonym(KEY, "jeanne@exemple.fr")
+    text = f"time,who,input_tokens\n2026-11-02,jeanne@exemple.fr,1\n2026-11-02, 7f3a ,1\n2026-11-02,{already},1\n"
+    found = events(write("a.csv", text), mapping={"user": "who"})
+    assert [event.user for event in found] == [already, pseudonym(KEY, "7f3a"), already]
+    assert "jeanne" not in str(found)
+    assert "7f3a" not in str(found[1].user)
+
+
+@pytest.mark.parametrize("option", ["constants", "cycles"])
+def test_people_named_by_who_imports_too(write: Write, option: str) -> None:
+    value: Any = "a@b.fr" if option == "constants" else ["a@b.fr"]
+    path = write("a.csv", CSV)
+    assert {event.user for event in events(path, **{option: {"user": value}})} == {pseudonym(KEY, "a@b.fr")}
+    file, plan = load(path, **{option: {"user": value}})
+    assert plan.settings(file)
+    assert "a@b.fr" not in repr(plan)
+
+
+def test_a_key_that_cannot_be_used_refuses_the_row(write: Write, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / KEY_FILE).write_text("broken")
+    file = TableFile.open(write("a.csv", "time,who,input_tokens\n2026-11-02,jeanne,1\n2026-11-02,,1\n"))
+    plan = ImportPlan.make(file, pseudonym=Pseudonyms(folder), mapping={"user": "who"})
+    refused, accepted = read_rows(file, plan, review(file, plan))
+    assert isinstance(refused, BadRow)
+    assert "key of pseudonyms" in refused.error.what
+    assert isinstance(accepted, UsageEvent)
+    assert accepted.user is None
 
 
 def test_a_cycle_turns_by_line_so_refused_rows_change_nothing_for_others(write: Write) -> None:

@@ -99,7 +99,7 @@ def table(found: list[Row], conventions: Conventions, *, delimiter: str, marks: 
 
 def read(path: Path, conventions: Conventions, **options: Any) -> tuple[list[UsageEvent | BadRow], Review]:
     file = TableFile.open(path, **options)
-    plan = ImportPlan.make(file, conventions=conventions)
+    plan = ImportPlan.make(file, pseudonym=str, conventions=conventions)
     seen = review(file, plan)
     return list(read_rows(file, plan, seen)), seen
 
@@ -165,7 +165,7 @@ def test_json_lines_say_the_same_as_the_table(tmp_path: Path, found: list[Row], 
         lines.append(json.dumps(flat, ensure_ascii=data.draw(st.booleans())))
     path.write_text("\n".join(lines), encoding="utf-8")
     file = TableFile.open(path)
-    plan = ImportPlan.make(file)
+    plan = ImportPlan.make(file, pseudonym=str)
     events = list(read_events(file, plan, review(file, plan)))
     assert [facts(event) for event in events] == [meant(row) for row in found]
     assert len({event.id for event in events}) == len(found)

@@ -1,60 +1,17 @@
-"""Keyed hashes: stable, unlinkable without the key, never the text."""
+"""Keyed hashes of prompts: stable, unlinkable without the key, never the text."""
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mesure.meter.wires.fingerprint import KEY_FILE, Fingerprints, load_key
+from mesure.meter.wires.fingerprint import Fingerprints
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 _ONE = Fingerprints(b"k" * 32)
-
-
-def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    key = load_key(folder)
-    assert len(key) == 32
-    assert load_key(folder) == key
-    assert (folder / KEY_FILE).stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in folder.iterdir()] == [KEY_FILE]
-
-
-def test_processes_that_start_together_share_one_key(tmp_path: Path) -> None:
-    keys: list[bytes] = []
-    start = threading.Barrier(8)
-
-    def load() -> None:
-        start.wait()
-        keys.append(load_key(tmp_path))
-
-    threads = [threading.Thread(target=load) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(keys) == 8
-    assert len(set(keys)) == 1
-
-
-@pytest.mark.parametrize("content", ["", "abcd", "not a key"])
-def test_a_damaged_key_file_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / KEY_FILE).write_text(content)
-    with pytest.raises(ValueError, match=r"key|hexadecimal"):
-        load_key(tmp_path)
-
-
-def test_pseudonyms() -> None:
-    name = _ONE.pseudonym("marie.martin@example.org")
-    assert name == _ONE.pseudonym(" marie.martin@example.org ")
-    assert name != _ONE.pseudonym("Marie.Martin@example.org")
-    assert name != Fingerprints(b"j" * 32).pseudonym("marie.martin@example.org")
-    assert name.startswith("u-")
-    assert "marie" not in name
 
 
 def _chat(*messages: tuple[str, Any]) -> dict[str, Any]:

@@ -134,12 +134,16 @@ def _reviewed(
     voice: Voice, path: str, options: dict[str, Any], settings: Settings, ledger: Ledger, before: list[_Job]
 ) -> _Job:
     """`before`: files of this run, which will be in the ledger when this one comes."""
+    from pathlib import Path
+
     from mesure.ledger import known_imports
     from mesure.meter.imports import ImportPlan, TableFile, review
+    from mesure.meter.pseudonyms import Pseudonyms
 
     file = TableFile.open(path, delimiter=options["delimiter"], encoding=options["encoding"])
     plan = ImportPlan.make(
         file,
+        pseudonym=Pseudonyms(Path(settings.server.data)),
         mapping=dict(options["mapping"]),
         constants=dict(options["constants"]),
         cycles={name: values.split(",") for name, values in options["cycles"]},

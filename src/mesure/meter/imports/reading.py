@@ -59,6 +59,7 @@ class ImportPlan:
     """What fills each field: a column, a constant, or values taken in turn row after row (and labelled assigned)."""
 
     mapping: Mapping[str, str]
+    pseudonym: Callable[[str], str]
     constants: Mapping[str, Any] = field(default_factory=dict)
     cycles: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     conventions: Conventions = field(default_factory=Conventions)
@@ -68,17 +69,19 @@ class ImportPlan:
         cls,
         file: TableFile,
         *,
+        pseudonym: Callable[[str], str],
         mapping: Mapping[str, str] | None = None,
         constants: Mapping[str, str] | None = None,
         cycles: Mapping[str, Sequence[str]] | None = None,
         conventions: Conventions | None = None,
     ) -> ImportPlan:
-        """The plan asked for, completed by the columns whose names are known.
+        """The plan asked for, completed by the columns whose names are known. `pseudonym` names people.
 
         Raises `ImportRefused` for a field or column that does not exist, a constant its field cannot hold, a file
         without time or without any amount.
         """
         conventions = conventions or Conventions()
+        reader = partial(_reader, conventions=conventions, pseudonym=pseudonym)
         fixed = {known_field(name): value for name, value in (constants or {}).items()}
         turns = {known_field(name): tuple(values) for name, values in (cycles or {}).items()}
         if twice := next((name for name in turns if name in fixed or not turns[name]), None):
@@ -86,9 +89,10 @@ class ImportPlan:
         asked = checked_mapping(mapping or {}, file.columns)
         plan = cls(
             mapping={n: c for n, c in (propose(file.columns) | asked).items() if n not in fixed and n not in turns},
-            constants={name: _reader(name, conventions)(value) for name, value in fixed.items()},
-            cycles={name: [_reader(name, conventions)(value) for value in turns[name]] for name in turns},
+            constants={name: reader(name)(value) for name, value in fixed.items()},
+            cycles={name: [reader(name)(value) for value in turns[name]] for name in turns},
             conventions=conventions,
+            pseudonym=pseudonym,
         )
         plan._require(file)
         return plan
@@ -253,7 +257,7 @@ def read_events(
 
 def _rows(raw_rows: Iterator[RawRow], plan: ImportPlan, contents: Iterator[str]) -> Iterator[UsageEvent | BadRow]:
     """`contents`: the digest that each row's origin names; the last one goes on."""
-    cells = [(name, column, _cell_reader(name, column, plan.conventions)) for name, column in plan.mapping.items()]
+    cells = [(name, column, _cell_reader(name, column, plan)) for name, column in plan.mapping.items()]
     content = ""
     for index, raw in enumerate(raw_rows):
         content = next(contents, content)
@@ -292,8 +296,8 @@ def _event(values: dict[str, Any], plan: ImportPlan, origin: str, line: int) -> 
         return BadRow(line, None, error)
 
 
-def _cell_reader(name: str, column: str, conventions: Conventions) -> _Reader:
-    reader = _reader(name, conventions)
+def _cell_reader(name: str, column: str, plan: ImportPlan) -> _Reader:
+    reader = _reader(name, plan.conventions, plan.pseudonym)
     if name in _ENERGIES and (joules := joules_per(column)) != 1.0:
         return lambda raw: reader(raw) * joules
     return reader
@@ -302,12 +306,12 @@ def _cell_reader(name: str, column: str, conventions: Conventions) -> _Reader:
 _ENERGIES = ("energy_j", "energy_low_j", "energy_high_j")
 
 
-def _reader(name: str, conventions: Conventions) -> _Reader:
+def _reader(name: str, conventions: Conventions, pseudonym: Callable[[str], str]) -> _Reader:
     kind = kind_of(name)
     if isinstance(kind, tuple):
         return partial(_word, name, kind)
     if name == "user":
-        return _pseudonym
+        return lambda raw: pseudonym(_name(raw))
     if name == "host_zone":
         return cache(zone_named)
     readers: dict[type, _Reader] = {
@@ -329,16 +333,6 @@ def _word(name: str, choices: tuple[str | None, ...], raw: Any) -> str:
             action=f"Use one of: {', '.join(filter(None, choices))}.",
         )
     return word
-
-
-def _pseudonym(raw: Any) -> str:
-    text = _name(raw)
-    if "@" in text:
-        raise InvalidValue(
-            "A user must be a pseudonym, and this looks like an address",
-            action="Replace it with a number or a keyed hash before the import.",
-        )
-    return text
 
 
 def _name(raw: Any) -> str:

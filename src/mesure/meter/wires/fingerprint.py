@@ -1,62 +1,21 @@
-"""Keyed hashes: a person becomes a pseudonym, a prompt something that can be recognised but not read.
-
-The key is a file of the data folder, readable by its owner alone. Without it nobody can test a guess; delete it and
-no pseudonym can ever be linked to a person again.
-"""
+"""Keyed hashes of prompts: one can be recognised, and not read. Under the key of pseudonyms, for another purpose."""
 
 from __future__ import annotations
 
-import os
-import secrets
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from mesure.meter.pseudonyms import pseudonym
 
-__all__ = ["KEY_FILE", "Fingerprints", "load_key"]
+__all__ = ["Fingerprints"]
 
-KEY_FILE = "pseudonym.key"
-_KEY_BYTES = 32
 #: Where the wires put a conversation, instructions that stand apart from it, and a text alone.
 _TURNS = ("messages", "contents")
 _SYSTEM = ("system", "systemInstruction", "system_instruction")
 _TEXTS = ("input", "prompt", "inputs", "message", "texts", "content", "requests")
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
-
-
-def load_key(folder: Path) -> bytes:
-    """The key of this data folder, made on first use (mode 0600). Safe when several processes start at once.
-
-    Raises `OSError` when the folder cannot be used, `ValueError` when the file holds no key.
-    """
-    file = folder / KEY_FILE
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _create(file)
-    key = bytes.fromhex(file.read_text(encoding="ascii").strip())
-    if len(key) < _KEY_BYTES:
-        raise ValueError(f"{file} holds no key")
-    return key
-
-
-def _create(file: Path) -> None:
-    """Written aside, then linked: nobody ever reads half a key, and the first process wins."""
-    aside = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(secrets.token_hex(_KEY_BYTES).encode() + b"\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-        try:
-            os.link(aside, file)
-        except FileExistsError:
-            return
-    finally:
-        aside.unlink()
 
 
 class Fingerprints:
@@ -69,7 +28,7 @@ class Fingerprints:
 
     def pseudonym(self, user: str) -> str:
         """A person's identifier as a pseudonym: the same for the same text, 96 bits."""
-        return "u-" + self._hash(user.strip().encode(), b"mesure-user")
+        return pseudonym(self._key, user)
 
     def prompt(self, request: dict[str, Any]) -> tuple[str | None, str | None]:
         """(whole prompt, its prefix) of a request: messages, prompt or input; None where it has none.
@@ -92,10 +51,9 @@ class Fingerprints:
         return None, None
 
     def _of(self, value: Any) -> str:
-        return self._hash(orjson.dumps(value, option=_CANONICAL), b"mesure-prompt")
-
-    def _hash(self, text: bytes, purpose: bytes) -> str:
-        return blake2b(text, digest_size=12, key=self._key, person=purpose).hexdigest()
+        return blake2b(
+            orjson.dumps(value, option=_CANONICAL), digest_size=12, key=self._key, person=b"mesure-prompt"
+        ).hexdigest()
 
 
 def _prefix_index(messages: list[Any]) -> int:
