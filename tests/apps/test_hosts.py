@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
 
-from mesure.apps.hosts import AllowedHosts, host_header
-from mesure.config import ServerSettings
+from mesure.apps.hosts import AllowedHosts, from_this_machine, host_header, is_loopback
+from mesure.apps.web.hosts import HostCheck
+from mesure.config import ServerSettings, Settings
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 _PLAIN = AllowedHosts(ServerSettings())
 _NAMED = AllowedHosts(ServerSettings(allowed_hosts=["Meter.example", " spaced.example ", "[fd00::1]", ""]))
@@ -109,3 +117,50 @@ def test_what_is_remembered_is_bounded() -> None:
 )
 def test_host_header(headers: list[tuple[bytes, bytes]], host: bytes) -> None:
     assert host_header(headers) == host
+
+
+@pytest.mark.parametrize(
+    ("client", "here"),
+    [
+        (("127.0.0.1", 40000), True),
+        (("127.9.9.9", 1), True),
+        (("::1", 1), True),
+        (("::ffff:127.0.0.1", 1), True),
+        (("::ffff:10.0.0.1", 1), False),
+        (("10.0.0.1", 1), False),
+        (("0.0.0.0", 1), False),
+        (("fe80::1%eth0", 1), False),
+        (("testclient", 1), False),
+        (("", 0), False),
+        (None, False),
+    ],
+)
+def test_who_is_on_this_machine(client: tuple[str, int] | None, here: bool) -> None:
+    assert from_this_machine({"type": "http", "client": client}) is here
+    assert from_this_machine({"type": "http"}) is False
+
+
+@pytest.mark.parametrize("host", ["", "localhost.evil.example", "127.0.0.1.evil.example", "2130706433", "0x7f000001"])
+def test_what_only_looks_like_loopback(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "client", "status"),
+    [
+        ("127.0.0.1", "10.0.0.1", 200),  # cannot be: nothing comes from elsewhere to a loopback address
+        ("0.0.0.0", "127.0.0.1", 200),
+        ("0.0.0.0", "10.0.0.1", 403),
+        ("10.0.0.7", "10.0.0.7", 403),
+    ],
+)
+def test_pages_stay_on_this_machine(host: str, client: str, status: int) -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("a page")(scope, receive, send)
+
+    checked = HostCheck(page, Settings(server=ServerSettings(host=host)))
+    answer = TestClient(checked, base_url="http://localhost", client=(client, 1)).get("/en/")
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["error"]["code"] == "pages_stay_here"
+        assert answer.json()["error"]["value"] == "/en/"

@@ -12,22 +12,22 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
-from openai import OpenAI
 from provider_double import GOOD_KEY, ProviderDouble
 from starlette.testclient import TestClient
 
-from mesure.apps.server import _House, _Server, bind, is_loopback, serve
+from mesure.apps.hosts import is_loopback
+from mesure.apps.server import _House, _Server, bind, serve
 from mesure.catalogue import current
 from mesure.config import ServerSettings, Settings
 from mesure.errors import ConfigError, LedgerError
 from mesure.ledger import Committer, Ledger
 from mesure.record import UsageEvent, new_id
+from served_process import Server, free_port, served
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -39,71 +39,6 @@ if TYPE_CHECKING:
 def provider() -> Iterator[ProviderDouble]:
     with ProviderDouble() as double:
         yield double
-
-
-class Server:
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process, self.url = process, url
-        self.output = ""
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
-            return str(answer.read().decode())
-
-    def json(self, path: str) -> Any:
-        return json.loads(self.get(path))
-
-    def client(self) -> OpenAI:
-        return OpenAI(base_url=f"{self.url}/v1", api_key=GOOD_KEY, max_retries=0)
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
-
-
-@contextmanager
-def served(provider: ProviderDouble, data: Path) -> Iterator[Server]:
-    # A port chosen here could be taken by another process before the server has it: it chooses, and says
-    command = [
-        sys.executable,
-        "-m",
-        "mesure",
-        "up",
-        "--json",
-        "--port",
-        "0",
-        "--upstream",
-        provider.url,
-        "--data",
-        data,
-    ]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MESURE_")} | {"MESURE_LANG": "en"}
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=data.parent,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    said: list[str] = []
-    server = None
-    try:
-        for line in process.stdout:
-            said.append(line)
-            if line.startswith("{"):
-                server = Server(process, json.loads(line)["url"].rstrip("/"))
-                break
-        assert server is not None, "".join(said)
-        assert server.get("/healthz")
-        yield server
-    finally:
-        if process.poll() is None:
-            process.kill()
-        rest, _ = process.communicate()
-        if server is not None:
-            server.output = "".join(said) + rest
 
 
 def ask(server: Server, **headers: str) -> str:
@@ -202,7 +137,11 @@ def test_an_address_open_to_others_is_refused(host: str) -> None:
     assert refused.value.code == "bind_refused"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8", "::1"])
+def test_an_address_open_to_others_is_taken_where_calls_need_a_key() -> None:
+    bind("0.0.0.0", 0, keys_required=True).close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_loopback_addresses_are_taken(host: str) -> None:
     assert is_loopback(host)
 
@@ -272,11 +211,6 @@ def test_an_ipv6_address_is_written_as_a_browser_takes_it(tmp_path: Path) -> Non
     seen: list[str] = []
     serve(chosen(tmp_path / "d", host="::1"), on_ready=stop_when_ready(seen, signal.SIGTERM))
     assert seen[0].startswith("http://[::1]:")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_folder_that_another_holds_frees_the_address(tmp_path: Path) -> None:

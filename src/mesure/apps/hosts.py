@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.types import Scope
+
     from mesure.config import ServerSettings
 
-__all__ = ["AllowedHosts", "host_header"]
+__all__ = ["AllowedHosts", "from_this_machine", "host_header", "is_loopback"]
 
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (left out of the names, not listened on)
 
@@ -48,10 +50,24 @@ class AllowedHosts:
         name = name.lower().removesuffix(".")
         if name in self._names or name.endswith(".localhost"):
             return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is this machine's own, also an IPv4 one written as IPv6."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def from_this_machine(scope: Scope) -> bool:
+    """Whether a request came over loopback; one whose peer is not known did not."""
+    client = scope.get("client")
+    return client is not None and is_loopback(client[0])
 
 
 def host_header(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

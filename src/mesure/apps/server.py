@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import logging
 import os
 import signal
@@ -16,10 +15,12 @@ import uvicorn
 
 from mesure.apps.gateway import Gateway
 from mesure.apps.gateway.metrics import render_metrics
+from mesure.apps.hosts import is_loopback
 from mesure.apps.web import create_web
 from mesure.errors import ConfigError
 from mesure.ledger import Committer, Ledger, Spool, View
 from mesure.meter.sensors import OwnMeter
+from mesure.state import KeyRing, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mesure.config import Settings
     from mesure.meter.sensors import CallMeter
 
-__all__ = ["bind", "is_loopback", "serve"]
+__all__ = ["bind", "serve"]
 
 log = logging.getLogger("mesure")
 
@@ -48,10 +49,11 @@ def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM. `on_ready` gets the address of the pages once they answer.
 
-    Raises `ConfigError` when the address is taken, or open to others without accounts, and `LedgerError` when the
-    data folder cannot be used.
+    Raises `ConfigError` when the address is taken, or open to others without keys, `LedgerError` when the data folder
+    cannot be used, and `StateError` when another version of Mesure made its state.
     """
-    with bind(settings.server.host, settings.server.port) as listener:
+    keys_required = settings.gateway.keys == "required"
+    with bind(settings.server.host, settings.server.port, keys_required=keys_required) as listener:
         house = _House(settings, meters or {}, notices)
         if on_ready is not None:
             house.on_ready = partial(on_ready, _address(listener))
@@ -97,22 +99,13 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address; `ConfigError` says why there is none."""
-    if not is_loopback(host):
+def bind(host: str, port: int, *, keys_required: bool = False) -> socket.socket:
+    """A listening socket, beyond loopback only where calls need a key; `ConfigError` says why there is none."""
+    if not is_loopback(host) and not keys_required:
         raise ConfigError(
-            "Mesure listens on loopback only: without accounts, anybody on the network could read and use it",
+            "Mesure listens on loopback only: without keys, anybody on the network could use it",
             value=host,
-            action="Use 127.0.0.1, and put your own authenticating proxy in front to share it",
+            action='Use 127.0.0.1, or set keys = "required" under [gateway]: calls then need a virtual key',
             code="bind_refused",
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -143,7 +136,8 @@ class _House:
         self.ledger = Ledger(data, settings.ledger, settings.deployments)
         self.spool = Spool(data / "spool", segment_bytes=int(settings.ledger.segment_mb * 1e6))
         self.committer = Committer(self.ledger, data / "spool", settings.ledger)
-        self.gateway = Gateway(settings, self.spool, meters=meters)
+        self.keys = KeyRing(data, partial(open_store, settings)) if settings.gateway.keys != "off" else None
+        self.gateway = Gateway(settings, self.spool, meters=meters, keys=self.keys)
         self.own = OwnMeter()
         self.view = View(self.ledger, self.committer, settings)
         self.web = create_web(
@@ -156,13 +150,17 @@ class _House:
         )
 
     def open(self) -> None:
-        """Before anything is served: raises `LedgerError` when another server holds the data folder."""
+        """Before anything is served. Raises `LedgerError` when another server holds the data folder, `StateError`."""
         self.committer.start()
+        if self.keys is not None:
+            self.keys.start()
 
     def close(self) -> None:
         """What is still in the spool reaches the table."""
         self.spool.close()
         self.committer.stop()
+        if self.keys is not None:
+            self.keys.stop()
 
     def close_streams(self) -> None:
         self.web.state.close()
@@ -178,6 +176,7 @@ class _House:
             "committer": state.to_json(),
             "spool_written": self.spool.written,
             "spool_failed": self.spool.failed,
+            "keys": self.keys.state.to_json() if self.keys else None,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

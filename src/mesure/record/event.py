@@ -87,6 +87,7 @@ class UsageEvent:
     end_client: str | None = None
     team: str | None = None
     user: str | None = None  # pseudonym, never a name
+    key_id: str | None = None  # visible part of the virtual key that the call was made with
     application: str | None = field(default=None, metadata={"otel": "service.name"})
     use_case: str | None = None
     contact_id: str | None = None

@@ -15,9 +15,9 @@ from test_relay import call
 from mesure.apps.gateway import metering
 from mesure.apps.gateway.metering import Metering
 from mesure.config import ProviderSettings, Settings
+from mesure.meter.pseudonyms import KEY_FILE
 from mesure.meter.sensors import Reading
 from mesure.meter.wires import openai
-from mesure.meter.wires.fingerprint import KEY_FILE
 from waiting import eventually
 
 if TYPE_CHECKING:

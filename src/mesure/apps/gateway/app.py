@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesure.apps.gateway import refusals
 from mesure.apps.gateway.headers import read_request
+from mesure.apps.gateway.keys import KeyCheck
 from mesure.apps.gateway.metering import CallMetering, Metering
 from mesure.apps.gateway.providers import Providers
 from mesure.apps.gateway.relay import ClientLeft, Relay, whole_body
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mesure.config import Settings
     from mesure.meter.sensors import CallMeter
     from mesure.record import Sink
+    from mesure.state import KeyRing
 
 __all__ = ["Gateway"]
 
@@ -29,14 +31,22 @@ __all__ = ["Gateway"]
 class Gateway:
     """Answers `/v1/<rest>` and `/providers/<name>/<rest>` with what the provider answers, and books the calls.
 
-    `sink` takes each event; `meters` are energy sensors by provider name. Raises `ConfigError` when a provider cannot
-    be used as configured. Counters: `in_flight`, `refused` (by code), `upstream_errors` (by provider and kind),
-    `departures`, `metering_failures`, `not_acknowledged`.
+    `sink` takes each event; `meters` are energy sensors by provider name; `keys` knows the virtual keys. Raises
+    `ConfigError` when a provider cannot be used as configured. Counters: `in_flight`, `refused` (by code),
+    `upstream_errors` (by provider and kind), `departures`, `metering_failures`, `not_acknowledged`.
     """
 
-    def __init__(self, settings: Settings, sink: Sink, *, meters: Mapping[str, CallMeter] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sink: Sink,
+        *,
+        meters: Mapping[str, CallMeter] | None = None,
+        keys: KeyRing | None = None,
+    ) -> None:
         self.providers = Providers(settings)
         self.hosts = AllowedHosts(settings.server)
+        self.keys = KeyCheck(settings.gateway.keys, keys)
         self.metering = Metering(settings, sink, meters or {})
         self.upstreams = Upstreams()
         self.in_flight = 0
@@ -86,16 +96,17 @@ class Gateway:
             self.departures += 1
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method, headers = scope["method"], scope["headers"]
+        headers, method = scope["headers"], scope["method"]
         if not self.hosts.takes_host(host := host_header(headers)):
             raise refusals.bad_host(host.decode("latin-1"))
+        headers, query, key = self.keys.admit(headers, scope["query_string"].decode("latin-1"))
         raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        route = self.providers.route(method, raw_path, scope["query_string"].decode("latin-1"))
+        route = self.providers.route(method, raw_path, query)
         request = read_request(headers, route.provider.key, route.provider.key_header)
         if request.origin is not None and route.provider.key and not self.hosts.takes_origin(request.origin):
             raise refusals.foreign_origin(request.origin.decode("latin-1"))
         body = await whole_body(receive, request.length, self._body_limit)
-        relay = Relay(CallMetering(self.metering, route), method, send, self._hold)
+        relay = Relay(CallMetering(self.metering, route, key), method, send, self._hold)
         ending = await relay.run(self.upstreams, request, body, receive)
         if ending == "cancelled":
             self.departures += 1

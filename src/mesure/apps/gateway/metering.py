@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from mesure.apps.gateway.attribution import attribution, trace_ids
 from mesure.apps.gateway.failures import FailureLog
 from mesure.apps.gateway.figures import figure_headers, live_comment
+from mesure.apps.gateway.keys import overruled, scope_of
 from mesure.ledger import Pricer
+from mesure.meter.pseudonyms import load_key
 from mesure.meter.wires import openai
 from mesure.meter.wires.bodies import BodyDecoder, request_object
 from mesure.meter.wires.choice import WIRES
-from mesure.meter.wires.fingerprint import Fingerprints, load_key
+from mesure.meter.wires.fingerprint import Fingerprints
 from mesure.meter.wires.members import error_facts
 from mesure.meter.wires.streams import EVENT_STREAM
 from mesure.record import UsageEvent, new_id
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from mesure.meter.sensors import CallMeter
     from mesure.meter.wires.call import Reading
     from mesure.record import Outcome, Sink
+    from mesure.state import HeldKey
 
 __all__ = ["CallMetering", "Metering", "place_of"]
 
@@ -135,6 +138,7 @@ class CallMetering:
         "_copy",
         "_fields",
         "_head",
+        "_key",
         "_live",
         "_live_at",
         "_meter",
@@ -148,15 +152,17 @@ class CallMetering:
         "shared",
     )
 
-    def __init__(self, shared: Metering, route: Route) -> None:
+    def __init__(self, shared: Metering, route: Route, key: HeldKey | None = None) -> None:
         self.shared = shared
         self.route = route
+        self._key = key
         self.id = new_id()
         self.ignored: list[str] = []
         self._began = perf_counter()
         given = route.provider.settings
         self._fields: dict[str, Any] = {
             **shared.common,
+            **scope_of(key),
             "id": self.id,
             "started_at": datetime.now(UTC),
             "provider": route.provider.catalogue_name,
@@ -181,6 +187,7 @@ class CallMetering:
         """Read the request; returns the body to send, which differs only where usage must be asked for."""
         route, shared, given = self.route, self.shared, self.route.provider.settings
         who, self.ignored = attribution(request.ours, shared.fingerprints)
+        self.ignored += overruled(who, self._key)
         self._live = self._live or request.ours.get(b"live", b"").strip() in (b"1", b"true")
         self._fields.update(who)
         if trace := trace_ids(request.trace):

@@ -10,6 +10,7 @@ from mesure.errors import GatewayError, nearest_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from starlette.types import Send
 
@@ -19,7 +20,13 @@ __all__ = [
     "bad_path",
     "body_too_large",
     "foreign_origin",
+    "key_expired",
+    "key_required",
+    "key_revoked",
+    "key_unknown",
+    "keys_unavailable",
     "no_default_provider",
+    "pages_stay_here",
     "provider_disconnected",
     "provider_timeout",
     "provider_unreachable",
@@ -55,6 +62,8 @@ async def send_refusal(send: Send, refusal: Refusal) -> None:
         (b"content-length", str(len(body)).encode()),
         (b"x-mesure-error", refusal.code.encode()),
     ]
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -118,6 +127,64 @@ def foreign_origin(origin: str) -> Refusal:
         "A web page of another origin may not use the provider keys kept here",
         value=origin[:100],
         action="Add the page's host to server.allowed_hosts if you trust it",
+    )
+
+
+def key_required() -> Refusal:
+    return Refusal(
+        401,
+        "key_required",
+        "This gateway takes calls with a virtual key only",
+        action="Send one as `Authorization: Bearer mesure-...` or in x-mesure-key; your administrator makes them",
+    )
+
+
+def key_unknown(shown: str | None) -> Refusal:
+    return Refusal(
+        401,
+        "key_unknown",
+        "This virtual key is not known here",
+        value=shown,
+        action="Check that it was copied whole, or ask your administrator for another",
+    )
+
+
+def key_expired(shown: str, ended: datetime) -> Refusal:
+    return Refusal(
+        401,
+        "key_expired",
+        "This virtual key has expired",
+        value=f"{shown}, {ended:%Y-%m-%d %H:%M} UTC",
+        action="Ask your administrator for another",
+    )
+
+
+def key_revoked(shown: str) -> Refusal:
+    return Refusal(
+        401,
+        "key_revoked",
+        "This virtual key was revoked",
+        value=shown,
+        action="Ask your administrator for another",
+    )
+
+
+def keys_unavailable() -> Refusal:
+    return Refusal(
+        503,
+        "keys_unavailable",
+        "The gateway could not read the virtual keys since it started",
+        action="Try again; your administrator finds the reason in the gateway's log and at /healthz",
+    )
+
+
+def pages_stay_here(path: str) -> Refusal:
+    return Refusal(
+        403,
+        "pages_stay_here",
+        "Pages, metrics and figures are shown on this machine only",
+        value=path[:100],
+        action="Open them on the machine itself, or put your own authenticating proxy in front",
     )
 
 
