@@ -15,7 +15,18 @@ from mesure.i18n import catalog
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "mesure"
 #: Rooms whose errors reach the command line. Those about a program's own calls or packaged files do not.
-ROOMS = ("apps/cli", "apps/server.py", "catalogue", "config", "ledger", "meter/imports", "record", "impact")
+ROOMS = (
+    "apps/cli",
+    "apps/server.py",
+    "catalogue",
+    "config",
+    "ledger",
+    "meter/imports",
+    "meter/pseudonyms.py",
+    "record",
+    "impact",
+    "state",
+)
 FOR_PROGRAMMERS = {
     "An event needs an id and started_at",
     "Give both",
@@ -65,6 +76,8 @@ def test_every_sentence_is_foreseen() -> None:
         ("This must be a whole number", "Il faut un nombre entier"),
         ("This must be true or false", "Il faut vrai ou faux"),
         ("The row has 3 cells where the header has 4", "3 cellules là où l’en-tête en a 4"),
+        ("Only an active key can be rotated, and this one is revoked", "celle-ci est révoquée"),
+        ("The state store cannot be used: connection refused", "La base d’état ne peut pas être utilisée"),
         ("Something nobody foresaw", "Something nobody foresaw"),
     ],
 )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mesure.config import ProviderSettings, Settings
+    from mesure.state import Store
 
 __all__ = ["Finding", "Level", "findings"]
 
@@ -56,6 +57,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         "data": partial(_data, data),
         "spool": partial(_spool, data / "spool"),
         "ledger": partial(_ledger, data, settings),
+        "state": partial(_state, settings),
         "port": partial(_port, settings),
         "providers": partial(_providers, settings),
         "sensors": _sensors,
@@ -140,13 +142,48 @@ def _ledger(data: Path, settings: Settings) -> Iterator[Finding]:
     yield Finding("ledger", "ok", mark("{count} events in {files} files, version {version}"), values=values)
 
 
+def _state(settings: Settings) -> Iterator[Finding]:
+    from mesure.state import Keys, missing_migrations, sqlite_file, store_at
+
+    if not settings.state.url and not sqlite_file(settings).exists():
+        yield Finding("state", "ok", mark("No state yet: the server or the first key makes it"))
+        return
+    store = store_at(settings)
+    try:
+        store.check()
+        if missing := missing_migrations(store):
+            what = mark("{backend}: {count} migrations to apply; the server does it when it starts")
+            yield Finding("state", "ok", what, values={"backend": store.backend, "count": missing})
+            return
+        now, keys = datetime.now(UTC), Keys(store).all()
+        valid = sum(key.state(now) in ("active", "replaced") for key in keys)
+        what = mark("{backend}: {count} virtual keys, {valid} of them valid")
+        values: dict[str, object] = {"backend": store.backend, "count": len(keys), "valid": valid}
+        yield Finding("state", "ok", what, values=values)
+        yield from _backups(store, settings, len(keys))
+    finally:
+        store.close()
+
+
+def _backups(store: Store, settings: Settings, keys: int) -> Iterator[Finding]:
+    """A database has backups of its own, that nothing here sees."""
+    from mesure.state import last_backup
+
+    at = last_backup(store)
+    if at is not None:
+        yield Finding("state", "ok", mark("Last backup on {date} UTC"), values={"date": f"{at:%Y-%m-%d %H:%M}"})
+    elif keys and not settings.state.url:
+        action = mark("Make one, and keep it elsewhere: mesure state backup FILE")
+        yield Finding("state", "warning", mark("No backup of the state was made yet"), action)
+
+
 def _port(settings: Settings) -> Iterator[Finding]:
     from mesure.apps.server import bind
 
     host, port = settings.server.host, settings.server.port
     values: dict[str, object] = {"address": f"{host}:{port}"}
     try:
-        bind(host, port).close()
+        bind(host, port, keys_required=settings.gateway.keys == "required").close()
     except MesureError as error:
         if error.code == "port_taken" and _answers_as_mesure(host, port):
             yield Finding("port", "ok", mark("Mesure already runs at {address}"), values=values)
