@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from openai import OpenAI
 from provider_double import GOOD_KEY
 
-from waiting import eventually
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
