@@ -21,7 +21,7 @@ from provider_double import GOOD_KEY, ProviderDouble
 from starlette.testclient import TestClient
 
 from mesure.apps.hosts import is_loopback
-from mesure.apps.server import _House, _Server, bind, serve
+from mesure.apps.server import _address, _House, _Server, bind, serve
 from mesure.catalogue import current
 from mesure.config import ServerSettings, Settings
 from mesure.errors import ConfigError, LedgerError
@@ -211,6 +211,11 @@ def test_an_ipv6_address_is_written_as_a_browser_takes_it(tmp_path: Path) -> Non
     seen: list[str] = []
     serve(chosen(tmp_path / "d", host="::1"), on_ready=stop_when_ready(seen, signal.SIGTERM))
     assert seen[0].startswith("http://[::1]:")
+
+
+def test_where_every_address_is_listened_on_a_place_to_look_at_is_said() -> None:
+    with bind("0.0.0.0", 0, keys_required=True) as listener:
+        assert _address(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 def test_a_folder_that_another_holds_frees_the_address(tmp_path: Path) -> None:

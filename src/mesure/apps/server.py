@@ -66,6 +66,7 @@ def serve(
 
 def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (listened on, and no place to look at)
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
