@@ -19,6 +19,8 @@ from mesure.version import __version__
 from waiting import eventually
 
 if TYPE_CHECKING:
+    from postgres_server import PostgresServer
+
     from mesure.config import Settings
     from mesure.state import Store
 
@@ -142,24 +144,18 @@ def test_up_to_a_number(settings: Settings) -> None:
     store.close()
 
 
-def waiting_writers(url: str) -> int:
-    import psycopg
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        ).fetchone()
-    return found[0] if found else 0
+def waiting_writers(postgres: PostgresServer) -> int:
+    return int(postgres.run("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")[0][0])
 
 
-def test_one_that_waited_for_another_sees_what_it_did(settings: Settings) -> None:
+def test_one_that_waited_for_another_sees_what_it_did(settings: Settings, request: pytest.FixtureRequest) -> None:
     """It looked before, found an empty store, and must not go by what it remembers."""
     first, second = store_at(settings), store_at(settings)
     with ThreadPoolExecutor(1) as pool:
         with first.writing() as transaction:
             waits = pool.submit(migrate, second)
             if settings.state.url:
-                eventually(lambda: waiting_writers(settings.state.url) == 1)
+                eventually(lambda: waiting_writers(request.getfixturevalue("postgres")) == 1)
             apply(transaction)
         assert waits.result(15) in (0, len(shipped()))
     assert len(applied(second)) == len(shipped())

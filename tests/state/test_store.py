@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -18,11 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pg8000.native import InterfaceError
 
 from mesure.config import ServerSettings, Settings, StateSettings
 from mesure.errors import ConfigError, StateError
 from mesure.state import Store, open_store, store_at
-from mesure.state.postgres import Postgres, _named
+from mesure.state.postgres import _PARAMETERS, _TLS, Postgres, _place, _Session
 from mesure.state.sqlite import SQLite
 from waiting import eventually
 
@@ -192,27 +194,16 @@ def test_values_never_stand_in_a_statement() -> None:
     found = list(_statements())
     assert len(found) > 15
     made = {(file.name, ast.unparse(text)) for file, text in found if not isinstance(text, ast.Constant)}
-    assert {name for name, _ in made} <= {"backup.py", "schema.py", "store.py"}
+    assert {name for name, _ in made} <= {"backup.py", "postgres.py", "schema.py", "store.py"}
+    driver = [text for name, text in made if name == "postgres.py"]
+    assert {name for text in driver for name in re.findall(r"\{(.*?)\}", text)} <= {"statement", "_EACH"}
     assert {text for name, text in made if name == "schema.py"} == {"_RECORD", "statement"}
     inside = {re.search(r"\{(.*)\}", text) for name, text in made if name == "backup.py"} - {None}
     assert {match[1] for match in inside if match} == {"table"}
 
 
-@pytest.mark.parametrize(
-    ("statement", "expected"),
-    [
-        ("SELECT 1", "SELECT 1"),
-        ("UPDATE t SET a = :a, b_c = :b_c", "UPDATE t SET a = %(a)s, b_c = %(b_c)s"),
-        ("SELECT a::text FROM t WHERE a = :a", "SELECT a::text FROM t WHERE a = %(a)s"),
-        ("SELECT 1 WHERE a LIKE '%x' AND b = :b", "SELECT 1 WHERE a LIKE '%%x' AND b = %(b)s"),
-    ],
-)
-def test_parameters_as_the_driver_writes_them(statement: str, expected: str) -> None:
-    assert _named(statement) == expected
-
-
 def test_an_import_of_the_room_loads_no_driver() -> None:
-    program = "import mesure.state, sys; print([n for n in ('psycopg', 'sqlalchemy', 'click') if n in sys.modules])"
+    program = "import mesure.state, sys; print([n for n in ('pg8000', 'sqlalchemy', 'click') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -407,6 +398,76 @@ def test_its_address_is_shown_without_the_password(url: str, shown: str) -> None
     assert "hunter2" not in repr(store)
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql://me:p%40ss@db.example/mesure",
+            ("db.example", 5432, "mesure", "me", "p@ss", None, "prefer", None),
+        ),
+        ("postgres://me@[::1]:6/d?sslmode=require", ("::1", 6, "d", "me", None, None, "require", None)),
+        ("postgresql://me@/d?host=%2Frun%2Fpg", ("/run/pg", 5432, "d", "me", None, None, "disable", None)),
+        ("postgresql://me@h", ("h", 5432, "me", "me", None, None, "prefer", None)),
+        (
+            "postgresql://h/d?user=me&password=x&port=7&options=-csearch_path%3Ds&sslmode=verify-full&sslrootcert=/ca",
+            ("h", 7, "d", "me", "x", "-csearch_path=s", "verify-full", "/ca"),
+        ),
+    ],
+)
+def test_what_an_address_says(url: str, expected: tuple[object, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    assert _place(url) == expected
+    monkeypatch.setenv("PGPASSWORD", "kept apart")
+    assert _place(url).password == (expected[4] or "kept apart")
+
+
+@pytest.mark.parametrize("wrong", ["sslmode=perhaps", "target_session_attrs=any", "port=many", "host"])
+def test_a_parameter_that_is_not_known_is_said_and_no_password(wrong: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        at(f"postgresql://me:hunter2@h/d?{wrong}")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_the_parameters_that_are_known_are_the_ones_said() -> None:
+    with pytest.raises(ConfigError) as raised:
+        at("postgresql://h/d?unknown=1")
+    assert raised.value.value == "unknown"
+    assert re.findall(r"[a-z-]+", raised.value.action.partition(":")[2]) == [
+        *_PARAMETERS[: _PARAMETERS.index("sslmode") + 1], *_TLS, *_PARAMETERS[_PARAMETERS.index("sslmode") + 1 :]
+    ]  # fmt: skip
+
+
+def test_a_server_that_takes_the_connection_and_never_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"postgresql://me@127.0.0.1:{listener.getsockname()[1]}/d?sslmode=disable"
+        with pytest.raises(InterfaceError) as raised:
+            _Session(_place(url), 0.1)
+    assert Postgres(url).told(raised.value).code == "state_unreachable"
+
+
+@pytest.mark.parametrize("answer", [b"N", b"\x15\x03\x01\x00\x02\x02\x28", b""])
+def test_no_word_is_sent_in_the_clear_to_a_server_that_cannot_prove_itself(answer: bytes) -> None:
+    heard: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        taken, _ = listener.accept()
+        with taken:
+            heard.append(taken.recv(8))
+            if answer:
+                taken.sendall(answer if answer == b"N" else b"S")
+                heard.append(taken.recv(4096))
+                with suppress(OSError):
+                    taken.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        done = pool.submit(serve, listener)
+        url = f"postgresql://me:hunter2@127.0.0.1:{listener.getsockname()[1]}/d?sslmode=verify-full"
+        assert refused(at(url)).code == "state_unreachable"
+        done.result(20)
+    assert b"hunter2" not in b"".join(heard)
+    assert b"user" not in b"".join(heard)
+
+
 def test_nobody_answers() -> None:
     error = refused(at("postgresql://me:hunter2@127.0.0.1:9/mesure"))
     assert error.code == "state_unreachable"
@@ -415,7 +476,7 @@ def test_nobody_answers() -> None:
 
 
 def test_the_driver_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setitem(sys.modules, "pg8000.exceptions", None)
     with pytest.raises(ConfigError) as raised:
         store_at(Settings(state=StateSettings(url="postgresql://h/d")))
     assert raised.value.code == "not_installed"
@@ -440,6 +501,26 @@ def test_a_writer_elsewhere_is_waited_for_only_so_long(postgres: PostgresServer)
     assert set(got(first)) == {"a", "b"}
     first.close()
     second.close()
+
+
+@pytest.mark.slow
+def test_rows_come_by_portions_and_a_connection_half_read_is_let_go(postgres: PostgresServer) -> None:
+    store = open_store(Settings(state=StateSettings(url=postgres.new_schema())))
+    with store.writing() as transaction:
+        transaction.run(
+            "INSERT INTO installation SELECT 'n' || number, :value FROM generate_series(1, 1201) AS number", value="x"
+        )
+    with store.reading() as transaction:
+        assert sum(1 for _ in transaction.each("SELECT * FROM installation")) == 1201
+    with store.reading() as transaction:
+        assert next(transaction.each("SELECT * FROM installation"))["value"] == "x"
+    with pytest.raises(UnicodeEncodeError), store.writing() as transaction:
+        transaction.run("UPDATE installation SET value = :value", value="\ud800")
+    with pytest.raises(StateError) as raised, store.reading() as transaction:
+        transaction.rows("SELECT nothing FROM nowhere")
+    assert raised.value.code == "state_refused"
+    assert len(got(store)) == 1201
+    store.close()
 
 
 def interrupted(store: Store, postgres: PostgresServer) -> None:
@@ -486,12 +567,9 @@ def test_idle_connections_that_died_are_replaced_without_a_word(postgres: Postgr
 
 @pytest.mark.slow
 def test_a_user_without_rights_is_told_so(postgres: PostgresServer) -> None:
-    import psycopg
-
     url = postgres.new_database()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE ROLE reader LOGIN")
-        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    postgres.run("CREATE ROLE reader LOGIN", url)
+    postgres.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC", url)
     with pytest.raises(StateError) as raised:
         open_store(Settings(state=StateSettings(url=url.replace("mesure@", "reader@"))))
     assert raised.value.code == "state_readonly"
@@ -499,13 +577,10 @@ def test_a_user_without_rights_is_told_so(postgres: PostgresServer) -> None:
 
 @pytest.mark.slow
 def test_two_installations_share_a_database_in_schemas_of_their_own(postgres: PostgresServer) -> None:
-    import psycopg
-
     url = postgres.new_database()
     stores = []
     for name in ("one", "two"):
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"CREATE SCHEMA {name}")
+        postgres.run(f"CREATE SCHEMA {name}", url)
         stores.append(open_store(Settings(state=StateSettings(url=f"{url}&options=-csearch_path%3D{name}"))))
         put(stores[-1], "name", name)
     assert [got(store) for store in stores] == [{"name": "one"}, {"name": "two"}]

@@ -137,6 +137,8 @@ _PLAIN = (
     mark("Install it with: pip install 'mesure[postgres]'"),
     mark("state.url cannot be read"),
     mark("Write it as postgresql://user@host/database, special characters percent-encoded"),
+    mark("state.url has a parameter that is not known"),
+    mark("Known: host, port, user, password, options, sslmode (disable, prefer, require, verify-full), sslrootcert"),
     mark("A newer Mesure wrote this state"),
     mark("Upgrade Mesure, or restore a backup made by this version"),
     mark("The state store was made by another edition of this migration"),
