@@ -114,7 +114,8 @@ def event_columns(facts: Mapping[str, Any], engine: Engine = SCALAR, *, media: b
     http, calls = number(facts["http_status"]), number(facts["calls_count"])
     # The provider said no before any work: tokens it did not count were not processed
     served = ~((http >= 400.0) & (http < 500.0)) if engine is not SCALAR else not 400.0 <= http < 500.0
-    per_call = where(calls > 1.0, 1.0 / where(calls > 1.0, calls, 1.0), 1.0)
+    # Of an aggregate that does not say how many calls it is of, what grows with the length of each is left out
+    per_call = where(calls > 1.0, 1.0 / where(calls > 1.0, calls, 1.0), where(calls > 0.0, 1.0, 0.0))
     basis, columns = _text(facts, engine, served, calls, per_call)
     if engine is SCALAR and _text_only(facts):
         columns |= _NO_MEDIA

@@ -62,7 +62,8 @@ def _otel(name: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEvent:
-    """Facts of one call (`calls_count` = 1) or of an aggregate over `[started_at, ended_at)`.
+    """Facts of one call (`calls_count` = 1) or of an aggregate over `[started_at, ended_at)`; 0 where it does not
+    say of how many.
 
     `None` is unknown, which is not zero. Token sub-counts are subsets: cached tokens are part of `input_tokens`,
     reasoning tokens of `output_tokens`. Times are UTC. No prompt or answer text has a field here.

@@ -6,7 +6,8 @@ import pytest
 
 from mesure.errors import ImportRefused
 from mesure.meter.imports import FIELDS, known_field, propose
-from mesure.meter.imports.mapping import AMOUNTS, _folded, _names, checked_mapping, kind_of
+from mesure.meter.imports.mapping import AMOUNTS, _names, checked_mapping, kind_of
+from mesure.meter.imports.names import folded
 from mesure.record import CHOICES, KINDS
 
 
@@ -93,7 +94,7 @@ def test_no_known_name_stands_for_two_fields() -> None:
 
 def test_known_names_are_written_folded() -> None:
     for field in FIELDS:
-        assert all(name == _folded(name) for name in _names(field))
+        assert all(name == folded(name) for name in _names(field))
 
 
 def test_every_field_has_a_kind_and_none_is_ours() -> None:

@@ -65,6 +65,12 @@ class _Pairs(click.ParamType[tuple[str, str]]):
 @data_option
 @config_option
 @click.option(
+    "--as",
+    "export",
+    metavar="NAME",
+    help=mark("Whose export it is, when its columns do not tell: a name of docs/imports.md, or table for none."),
+)
+@click.option(
     "--map", "mapping", type=_Pairs(), multiple=True, metavar="FIELD=COLUMN", help=mark("Column that holds a field.")
 )
 @click.option(
@@ -140,7 +146,7 @@ def _reviewed(
     from mesure.meter.imports import ImportPlan, TableFile, review
     from mesure.meter.pseudonyms import Pseudonyms
 
-    file = TableFile.open(path, delimiter=options["delimiter"], encoding=options["encoding"])
+    file = TableFile.open(path, delimiter=options["delimiter"], encoding=options["encoding"], export=options["export"])
     plan = ImportPlan.make(
         file,
         pseudonym=Pseudonyms(Path(settings.server.data)),
@@ -270,10 +276,11 @@ def _short(value: object) -> str:
 def _preview(voice: Voice, job: _Job) -> None:
     number = voice.translator.number
     found = job.review
-    voice.say(f"{job.file.path.name} ({job.file.format})")
+    export = job.file.export
+    voice.say(f"{job.file.path.name} ({job.file.format if export is None else export.title})")
     width = max(len(name) for name in (*job.plan.mapping, *job.plan.assigned))
     for name, column in job.plan.mapping.items():
-        voice.say(f"  {name:<{width}}  <- {_short(column)}")
+        voice.say(f"  {name:<{width}}  <- {_short(job.file.shown(name, column))}")
     for name in job.plan.assigned:
         given = job.plan.constants.get(name) or ", ".join(map(str, job.plan.cycles.get(name, ())))
         voice.say(f"  {name:<{width}}  =  {_short(given)}  ({voice.t('assigned')})")
@@ -307,13 +314,14 @@ def _summary(job: _Job, result: _Result | None) -> dict[str, Any]:
     found = job.review
     return {
         "file": str(job.file.path),
+        "export": job.file.export.name if job.file.export else None,
         "sha256": found.sha256,
         "rows": found.rows,
         "refused": found.refused_count,
         "added": result.added if result else 0,
         "already": result.already if result else 0,
         "removed": result.removed if result else 0,
-        "mapping": dict(job.plan.mapping),
+        "mapping": {name: job.file.shown(name, column) for name, column in job.plan.mapping.items()},
         "assigned": list(job.plan.assigned),
         "unused_columns": list(job.plan.unused(job.file)),
         "totals": dict(found.totals),

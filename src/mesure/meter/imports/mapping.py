@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from mesure.errors import ImportRefused, nearest_names
+from mesure.meter.imports.names import folded, plain
 from mesure.record import CHOICES, KINDS, UsageEvent
 
 if TYPE_CHECKING:
@@ -134,24 +135,16 @@ _KNOWN: dict[str, tuple[str, ...]] = {
 }
 
 
-def _folded(name: str) -> str:
-    return "".join(letter for letter in _plain(name.casefold()) if letter.isalnum())
-
-
-def _plain(name: str) -> str:
-    return name.translate(str.maketrans("éèêëàâîïôùûç", "eeeeaaiiouuc"))
-
-
 def _names(field_name: str) -> tuple[str, ...]:
     otel = next(f.metadata.get("otel", "") for f in fields(UsageEvent) if f.name == field_name)
-    return tuple(filter(None, (_folded(field_name), _folded(otel), *_KNOWN.get(field_name, ()))))
+    return tuple(filter(None, (folded(field_name), folded(otel), *_KNOWN.get(field_name, ()))))
 
 
 def propose(columns: Iterable[str]) -> dict[str, str]:
     """field -> column, for columns whose name is known for certain. Nobody's name is ever proposed."""
     by_folded: dict[str, str] = {}
     for column in columns:
-        by_folded.setdefault(_folded(column), column)
+        by_folded.setdefault(folded(column), column)
     proposed = {}
     for name in FIELDS:
         if name not in _ASKED_FOR_ONLY and (
@@ -181,14 +174,14 @@ def _nearest_fields(name: str) -> tuple[str, ...]:
 
 
 def _in_order(name: str) -> str:
-    return " ".join(sorted(re.split(r"[^a-z0-9]+", _plain(name.casefold()))))
+    return " ".join(sorted(re.split(r"[^a-z0-9]+", plain(name.casefold()))))
 
 
 def nearest_columns(names: Iterable[str], columns: Iterable[str]) -> tuple[str, ...]:
     """Columns whose name is near one that stands for one of these fields: to propose, never to use."""
     wanted = [spelling for name in names for spelling in _names(name)]
     scores = {
-        column: max(SequenceMatcher(None, _folded(column), spelling).ratio() for spelling in wanted)
+        column: max(SequenceMatcher(None, folded(column), spelling).ratio() for spelling in wanted)
         for column in columns
     }
     near = [column for column, score in scores.items() if score >= _NEAR]
@@ -200,8 +193,8 @@ _NEAR = 0.6
 
 def joules_per(column: str) -> float:
     """Joules in the unit that a column of energy names: `Énergie (Wh)` is in 3 600, a bare `energy_j` in 1."""
-    folded = _folded(column)
-    return next((joules for unit, joules in _JOULES.items() if folded.endswith(unit)), 1.0)
+    name = folded(column)
+    return next((joules for unit, joules in _JOULES.items() if name.endswith(unit)), 1.0)
 
 
 def checked_mapping(asked: Mapping[str, str], columns: Iterable[str]) -> dict[str, str]:

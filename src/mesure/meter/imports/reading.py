@@ -20,7 +20,6 @@ from mesure.meter.imports.mapping import (
     kind_of,
     known_field,
     nearest_columns,
-    propose,
 )
 from mesure.meter.imports.values import Conventions, is_unknown
 from mesure.meter.imports.zones import zone_named
@@ -80,7 +79,8 @@ class ImportPlan:
         Raises `ImportRefused` for a field or column that does not exist, a constant its field cannot hold, a file
         without time or without any amount.
         """
-        conventions = conventions or Conventions()
+        # An export's own reader writes points, ISO times and offsets, whatever the file does
+        conventions = Conventions() if file.export else conventions or Conventions()
         reader = partial(_reader, conventions=conventions, pseudonym=pseudonym)
         fixed = {known_field(name): value for name, value in (constants or {}).items()}
         turns = {known_field(name): tuple(values) for name, values in (cycles or {}).items()}
@@ -88,9 +88,15 @@ class ImportPlan:
             raise ImportRefused("This field is given twice, or without a value", value=twice, action="Give it once.")
         asked = checked_mapping(mapping or {}, file.columns)
         plan = cls(
+<<<<<<< HEAD
             mapping={n: c for n, c in (propose(file.columns) | asked).items() if n not in fixed and n not in turns},
             constants={name: reader(name)(value) for name, value in fixed.items()},
             cycles={name: [reader(name)(value) for value in turns[name]] for name in turns},
+=======
+            mapping={n: c for n, c in ({**file.proposal} | asked).items() if n not in fixed and n not in turns},
+            constants={name: _reader(name, conventions)(value) for name, value in fixed.items()},
+            cycles={name: [_reader(name, conventions)(value) for value in turns[name]] for name in turns},
+>>>>>>> 053b327 (Imports: known exports recognised by their shape, JSON documents, Parquet and metrics)
             conventions=conventions,
             pseudonym=pseudonym,
         )
@@ -116,7 +122,7 @@ class ImportPlan:
     def settings(self, file: TableFile) -> str:
         """Digest of how the file is read, columns that are found by their names apart: a file that grows may show
         more of them."""
-        found = propose(file.columns)
+        found = file.proposal
         conventions = self.conventions
         said = {
             "map": sorted((n, c) for n, c in self.mapping.items() if found.get(n) != c),
@@ -124,13 +130,14 @@ class ImportPlan:
             "cycle": sorted((n, [str(value) for value in values]) for n, values in self.cycles.items()),
             "conventions": [str(conventions.timezone), conventions.decimal, conventions.dates],
             "delimiter": file.delimiter if file.format == "csv" else "",
-        }
+        } | ({"as": file.export.name} if file.export else {})
         return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     def unused(self, file: TableFile) -> tuple[str, ...]:
         """Columns that are left aside: nothing of them is stored."""
         used = set(self.mapping.values())
-        return tuple(column for column in file.columns if column not in used)
+        export = file.export
+        return tuple(c for c in file.columns if c not in used and not (export is not None and export.reads(c)))
 
 
 class Part(NamedTuple):
@@ -187,6 +194,8 @@ def review(
     for rows, row in enumerate(_rows(file.rows(progress=progress, digest=digest), plan, iter([""])), 1):
         seen.add(row)
         if known and (content := digest.hexdigest()) in known:
+            if parts and parts[-1].content == content:  # another row of the same line
+                parts.pop()
             parts.append(Part(content, rows, seen.accepted))
     whole = Part(digest.hexdigest(), rows, seen.accepted)
     return Review(
@@ -267,7 +276,9 @@ def _rows(raw_rows: Iterator[RawRow], plan: ImportPlan, contents: Iterator[str])
         values: dict[str, Any] = dict(plan.constants)
         for name, choices in plan.cycles.items():
             values[name] = choices[index % len(choices)]
-        yield _fill(values, raw, cells) or _event(values, plan, f"{content}:{raw.line}", raw.line)
+        yield _fill(values, raw, cells) or _event(
+            values, plan, f"{content}:{raw.line}" + (f".{raw.part}" if raw.part else ""), raw.line
+        )
 
 
 def _fill(values: dict[str, Any], raw: RawRow, cells: Sequence[tuple[str, str, _Reader]]) -> BadRow | None:
