@@ -320,3 +320,16 @@ def test_pue_multiplies_energy_exactly(tmp_path: Path) -> None:
     assert made[0] is not None
     assert made[2] is not None
     assert made[2].mid == pytest.approx(made[0].mid), "a hall's own draw makes no machine"
+
+
+def test_an_aggregate_of_an_unknown_number_of_calls_is_below_one_of_any_number() -> None:
+    """Its tokens are priced; what grows with the square of a call's length is left out, whatever its size."""
+    of = resolve("gpt-4o", provider="openai", zone="FRA")
+    tokens = {"input_tokens": 50_000_000, "output_tokens": 4_000_000}
+    unknown = impacts_of_facts(of, calls_count=0, **tokens).energy_wh
+    many = impacts_of_facts(of, calls_count=100_000, **tokens).energy_wh
+    one = impacts_of_facts(of, calls_count=1, **tokens).energy_wh
+    assert 0.0 < unknown.mid < many.mid < one.mid
+    assert unknown.mid > 0.5 * many.mid
+    nothing = impacts_of_facts(of, calls_count=0, input_tokens=0, output_tokens=0).energy_wh
+    assert nothing.high == 0.0

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from mesure.apps import sentences_of_imports
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ __all__ = ["foreseen", "in_language", "told"]
 
 #: Patterns with values in them. A test finds the sentences that are missing here.
 _WITH_VALUES = (
+    *sentences_of_imports.WITH_VALUES,
     mark("The key of pseudonyms cannot be used: {reason}"),
     mark("The backup cannot be written: {reason}"),
     mark("The backup cannot be read: {reason}"),
@@ -97,6 +99,7 @@ _WITH_VALUES = (
 
 #: Sentences that are their own msgids, and words that stand as values in others.
 _PLAIN = (
+    *sentences_of_imports.PLAIN,
     mark("Check the file and its rights, or bring it back from a copy; a new key cuts every earlier link"),
     mark("it holds no key"),
     mark("This is not a length of time"),
@@ -275,7 +278,6 @@ _PLAIN = (
     mark("The file has no such column"),
     mark("The file is empty, or its first line is"),
     mark("The file has no row below its header"),
-    mark("The file is JSON, but not JSON lines"),
     mark("The file is in UTF-16"),
     mark("The compressed file is damaged or cut"),
     mark("The header line cannot be read"),
@@ -318,7 +320,6 @@ _PLAIN = (
     mark("Use one of these ids"),
     mark("Use the one that runs, stop it first, or give this one another data folder"),
     mark("Write it as 2026-11-22"),
-    mark("Write one JSON object per line, without a list around them"),
     mark("Write it in ISO 8601, with its offset"),
     mark("a whole number"),
     mark("a number"),

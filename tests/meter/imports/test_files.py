@@ -142,9 +142,19 @@ def test_what_is_not_a_table_of_text_is_told_without_its_bytes(write: Write) -> 
     assert "Line 2 holds bytes" in refusal(write("a.csv", b"a,b\n1,\x00\n"))
 
 
-@pytest.mark.parametrize("content", ['[{"a": 1}]\n', '[\n{"a": 1}\n]\n', '{\n  "a": 1\n}\n'])
-def test_json_that_is_not_in_lines_is_refused_whole(write: Write, content: str) -> None:
-    assert "not JSON lines" in refusal(write("a.json", content))
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"a": 1}]\n',
+        '[\n{"a": 1}\n]\n',
+        '{\n  "a": 1\n}\n',
+        '{"data": [{"a": 1}]}',
+        '\ufeff {"x": 2, "data": [{"a":1}]}',
+    ],
+)
+def test_a_json_document_is_its_records(write: Write, content: str) -> None:
+    for name in ("a.json", "a.json.gz"):
+        assert cells(write(name, content)) == [{"a": 1}]
 
 
 FRENCH = "équipe;n\nRéclamations;1\n"

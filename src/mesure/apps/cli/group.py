@@ -34,7 +34,7 @@ COMMANDS = {
     "ledger": ("mesure.apps.cli.ledger", mark("Read past traffic under other methods and catalogues.")),
     "keys": ("mesure.apps.cli.keys", mark("Make, rotate and revoke the virtual keys of the gateway.")),
     "state": ("mesure.apps.cli.state", mark("Back up and restore what Mesure keeps beside the ledger.")),
-    "import": ("mesure.apps.cli.import_files", mark("Bring usage files (CSV, JSON lines) into the ledger.")),
+    "import": ("mesure.apps.cli.import_files", mark("Bring usage files into the ledger: exports, tables, metrics.")),
     "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),
 }
 

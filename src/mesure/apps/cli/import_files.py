@@ -55,10 +55,10 @@ class _Pairs(click.ParamType[tuple[str, str]]):
     cls=Command,
     name="import",
     help=mark(
-        "Bring usage files into the ledger: CSV or JSON lines, plain or gzip. Columns with well-known names are found "
-        "by themselves. A row that cannot be read is named with its line and reason, and then nothing is imported "
-        "unless --skip-bad. The same content enters once, however often it is imported; of a file that grew, only the "
-        "new rows."
+        "Bring usage files into the ledger: CSV, JSON, Parquet or metrics, plain or gzip. Exports of known providers "
+        "and tools are recognised; in other tables, columns with well-known names are found by themselves. A row that "
+        "cannot be read is named with its line and reason, and then nothing is imported unless --skip-bad. The same "
+        "content enters once, however often it is imported; of a file that grew, only the new rows."
     ),
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -277,10 +277,12 @@ def _preview(voice: Voice, job: _Job) -> None:
     number = voice.translator.number
     found = job.review
     export = job.file.export
-    voice.say(f"{job.file.path.name} ({job.file.format if export is None else export.title})")
+    voice.say(f"{job.file.path.name} ({job.file.format if export is None else voice.sentence(export.title)})")
     width = max(len(name) for name in (*job.plan.mapping, *job.plan.assigned))
     for name, column in job.plan.mapping.items():
-        voice.say(f"  {name:<{width}}  <- {_short(job.file.shown(name, column))}")
+        origin = job.file.shown(name, column)
+        said = voice.sentence(origin) if origin.startswith("(") else origin  # words, and no name of a column
+        voice.say(f"  {name:<{width}}  <- {_short(said)}")
     for name in job.plan.assigned:
         given = job.plan.constants.get(name) or ", ".join(map(str, job.plan.cycles.get(name, ())))
         voice.say(f"  {name:<{width}}  =  {_short(given)}  ({voice.t('assigned')})")

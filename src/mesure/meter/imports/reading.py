@@ -88,15 +88,9 @@ class ImportPlan:
             raise ImportRefused("This field is given twice, or without a value", value=twice, action="Give it once.")
         asked = checked_mapping(mapping or {}, file.columns)
         plan = cls(
-<<<<<<< HEAD
-            mapping={n: c for n, c in (propose(file.columns) | asked).items() if n not in fixed and n not in turns},
+            mapping={n: c for n, c in ({**file.proposal} | asked).items() if n not in fixed and n not in turns},
             constants={name: reader(name)(value) for name, value in fixed.items()},
             cycles={name: [reader(name)(value) for value in turns[name]] for name in turns},
-=======
-            mapping={n: c for n, c in ({**file.proposal} | asked).items() if n not in fixed and n not in turns},
-            constants={name: _reader(name, conventions)(value) for name, value in fixed.items()},
-            cycles={name: [_reader(name, conventions)(value) for value in turns[name]] for name in turns},
->>>>>>> 053b327 (Imports: known exports recognised by their shape, JSON documents, Parquet and metrics)
             conventions=conventions,
             pseudonym=pseudonym,
         )

@@ -79,7 +79,7 @@ def _generation(record: Record) -> Iterator[Facts]:
     }
 
 
-_MONEY = {"cost_currency": "(US dollars)", "labels.served_by": "provider_name"}
+_MONEY = {"cost_currency": "USD", "labels.served_by": "provider_name"}
 
 ACTIVITY = Export(
     name="openrouter-activity",
@@ -89,7 +89,7 @@ ACTIVITY = Export(
     fields={
         "started_at": "date",
         "ended_at": "(a day of UTC)",
-        "response_id": "(day, model and endpoint)",
+        "response_id": "(period and groups)",
         "provider": "(OpenRouter)",
         "model_requested": "model_permaslug",
         "calls_count": "requests",
