@@ -68,7 +68,8 @@ def test_compressed_it_is_the_same_and_forced_it_is_too(write: Write, shown: Sho
     plain, packed = write(shown.name, shown.content), write(shown.name + ".gz", shown.content)
     identities = [identity_of(event) for event in events_of(plain)]
     assert [identity_of(event) for event in events_of(packed)] == identities
-    assert [identity_of(event) for event in events_of(plain, shown.export)] == identities
+    forced = [identity_of(event) for event in events_of(plain, shown.export)]
+    assert forced == identities
     assert len(set(identities)) == len(identities)
 
 
@@ -139,9 +140,26 @@ def test_an_aggregate_keeps_its_identity_in_a_longer_export(write: Write) -> Non
     grown = COMPLETIONS | {"input_tokens": 5000, "num_model_requests": 9}
     longer = page(bucket(grown), bucket(COMPLETIONS, start=1_763_683_200))
     two = events_of(write("b.json", longer))
-    assert identity_of(one[0]) == identity_of(two[0]) != identity_of(two[1])
+    assert key_of(one[0]) == key_of(two[0]) != key_of(two[1])
     other = events_of(write("c.json", page(bucket(COMPLETIONS | {"project_id": "proj_2"}))))
-    assert identity_of(other[0]) != identity_of(one[0])
+    assert key_of(other[0]) != key_of(one[0])
+    assert one[0].response_id is None  # it is no call that another source may have seen
+
+
+def key_of(event: UsageEvent) -> str:
+    return (event.labels or {})["aggregate"]
+
+
+@every_export
+def test_an_aggregate_has_a_key_and_a_call_has_none(write: Write, shown: Shown) -> None:
+    events = events_of(write(shown.name, shown.content))
+    keys = [(event.labels or {}).get("aggregate") for event in events]
+    calls = shown.export in ("langfuse", "helicone", "openrouter-generations")
+    assert [key is None for key in keys] == [calls] * len(events)
+    assert [event.response_id or event.span_id for event in events if not calls] == [None] * (
+        0 if calls else len(events)
+    )
+    assert calls or len(set(keys)) == len(keys)
 
 
 @quick

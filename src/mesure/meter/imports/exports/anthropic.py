@@ -55,7 +55,7 @@ def _usage(record: Record) -> Iterator[Facts]:
         yield {
             "started_at": since,
             "ended_at": until,
-            "response_id": aggregate_id("anthropic", since, until, model, *(result.get(name) for name in _GROUPS)),
+            "labels.aggregate": aggregate_id("anthropic", since, until, model, *(result.get(name) for name in _GROUPS)),
             "provider": "anthropic",
             "model_requested": model,
             "calls_count": 0,
@@ -82,7 +82,7 @@ def _cost(record: Record) -> Iterator[Facts]:
         yield {
             "started_at": since,
             "ended_at": until,
-            "response_id": aggregate_id("anthropic", "cost", since, until, *groups),
+            "labels.aggregate": aggregate_id("anthropic", "cost", since, until, *groups),
             "provider": "anthropic",
             "model_requested": result.text("model"),
             "calls_count": 0,
@@ -102,7 +102,7 @@ USAGE = Export(
     fields={
         "started_at": "starting_at",
         "ended_at": "ending_at",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(Anthropic)",
         "model_requested": "model",
         "calls_count": "(not known)",
@@ -127,7 +127,7 @@ COST = Export(
     fields={
         "started_at": "starting_at",
         "ended_at": "ending_at",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(Anthropic)",
         "model_requested": "model",
         "calls_count": "(not known)",

@@ -75,7 +75,7 @@ def _point(name: str, at: str | None, interval: str, total: float, said: dict[st
     return {
         "started_at": at,
         "ended_at": _end(at, interval),
-        "response_id": aggregate_id("azure", name, at, interval, *(value for _, value in sorted(said.items()))),
+        "labels.aggregate": aggregate_id("azure", name, at, interval, *(value for _, value in sorted(said.items()))),
         "provider": "azure",
         "model_requested": said.get("modelname") or deployed,
         "model_answered": said.get("modelname"),
@@ -124,7 +124,7 @@ def _costs(record: Record) -> Iterator[Facts]:
     yield {
         "started_at": day,
         "ended_at": day_after(day),
-        "response_id": aggregate_id(
+        "labels.aggregate": aggregate_id(
             "azure", "cost", day, meter, record.get("Quantity"), record.get("ResourceLocation"), *kept
         ),
         "provider": "azure",
@@ -187,7 +187,7 @@ METRICS = Export(
     fields={
         "started_at": "timeStamp",
         "ended_at": "timeStamp + interval",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(Azure)",
         "model_requested": "ModelName / ModelDeploymentName",
         "model_answered": "ModelName",
@@ -210,7 +210,7 @@ COSTS = Export(
     fields={
         "started_at": "Date",
         "ended_at": "(a day of UTC)",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(Azure)",
         "model_requested": "MeterName",
         "operation": "MeterName",

@@ -30,7 +30,7 @@ def _amount(record: Record) -> Iterator[Facts]:
     yield {
         "started_at": since,
         "ended_at": until,
-        "response_id": aggregate_id("deepseek", since, until, model, record.get("api_key"), kind),
+        "labels.aggregate": aggregate_id("deepseek", since, until, model, record.get("api_key"), kind),
         "provider": "deepseek",
         "model_requested": model,
         "calls_count": count or 0 if kind == _REQUESTS else 0,
@@ -47,7 +47,7 @@ AMOUNTS = Export(
     fields={
         "started_at": "start_time_iso",
         "ended_at": "end_time_iso",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(DeepSeek)",
         "model_requested": "model",
         "calls_count": "amount (request_count)",

@@ -134,9 +134,10 @@ def one_kind(direction: str | None, tokens: int | None, *, cached: bool = False)
 
 
 def aggregate_id(*parts: object) -> str:
-    """The identity of an aggregate: the same period and dimensions, exported twice, are the same aggregate."""
+    """What makes an aggregate itself: the same period and dimensions, exported twice, are the same one. A label, and no
+    `response_id`: it is no call that another source may have seen."""
     said = "\x1f".join("" if part is None else str(part) for part in parts)
-    return "aggregate:" + sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def day_after(day: str | None) -> str | None:

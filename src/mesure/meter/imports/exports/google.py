@@ -43,7 +43,9 @@ def _billing(record: Record) -> Iterator[Facts]:
     yield {
         "started_at": since,
         "ended_at": until if until is None or since is None or until >= since else None,
-        "response_id": aggregate_id("google", since, until, sku, record.get("usage.amount"), record.get("cost"), *kept),
+        "labels.aggregate": aggregate_id(
+            "google", since, until, sku, record.get("usage.amount"), record.get("cost"), *kept
+        ),
         "provider": "google",
         "model_requested": _model(sku),
         "calls_count": 0,
@@ -80,7 +82,7 @@ BILLING = Export(
     fields={
         "started_at": "usage_start_time",
         "ended_at": "usage_end_time",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(Google)",
         "model_requested": "sku.description",
         "calls_count": "(not known)",

@@ -52,7 +52,7 @@ def _usage(record: Record) -> Iterator[Facts]:
         yield {
             "started_at": since,
             "ended_at": until,
-            "response_id": identity,
+            "labels.aggregate": identity,
             "provider": "openai",
             "model_requested": result.text("model"),
             "operation": _OPERATIONS[kind],
@@ -121,7 +121,7 @@ def _costs(record: Record) -> Iterator[Facts]:
         yield {
             "started_at": since,
             "ended_at": until,
-            "response_id": aggregate_id("openai", "costs", since, until, *groups),
+            "labels.aggregate": aggregate_id("openai", "costs", since, until, *groups),
             "provider": "openai",
             "calls_count": 0,
             "operation": "other",
@@ -140,7 +140,7 @@ USAGE = Export(
     fields={
         "started_at": "start_time",
         "ended_at": "end_time",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(OpenAI)",
         "model_requested": "model",
         "operation": "object",
@@ -176,7 +176,7 @@ COSTS = Export(
     fields={
         "started_at": "start_time",
         "ended_at": "end_time",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(OpenAI)",
         "calls_count": "(not known)",
         "operation": "(money only)",

@@ -28,7 +28,9 @@ def _activity(record: Record) -> Iterator[Facts]:
     yield {
         "started_at": day,
         "ended_at": day_after(day),
-        "response_id": aggregate_id("openrouter", day, model, record.get("endpoint_id"), record.get("provider_name")),
+        "labels.aggregate": aggregate_id(
+            "openrouter", day, model, record.get("endpoint_id"), record.get("provider_name")
+        ),
         "provider": "openrouter",
         "model_requested": model,
         "calls_count": record.whole("requests") or 0,
@@ -89,7 +91,7 @@ ACTIVITY = Export(
     fields={
         "started_at": "date",
         "ended_at": "(a day of UTC)",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(OpenRouter)",
         "model_requested": "model_permaslug",
         "calls_count": "requests",

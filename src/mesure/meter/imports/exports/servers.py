@@ -86,7 +86,7 @@ def _facts(served: Served, since: float, until: float, counts: Mapping[str, floa
     return {
         "started_at": begun,
         "ended_at": ended,
-        "response_id": aggregate_id(server, model, instance, begun, ended, *sorted(counts)),
+        "labels.aggregate": aggregate_id(server, model, instance, begun, ended, *sorted(counts)),
         "provider": server,
         "tokens_reported": True,
         "labels.server": server,
@@ -167,7 +167,7 @@ METRICS = Export(
     fields={
         "started_at": "(the scrape before)",
         "ended_at": "(the scrape)",
-        "response_id": "(period and groups)",
+        "labels.aggregate": "(period and groups)",
         "provider": "(the server)",
         "model_requested": "model_name",
         "calls_count": "vllm:request_success_total, tgi_request_success",
