@@ -1,8 +1,11 @@
 """The ledger: spool, committer, Delta table, and the derived view that pages read."""
 
+from mesure.ledger.amounts import Amounts
 from mesure.ledger.committer import Committer, CommitterState
 from mesure.ledger.counters import CounterLabels, CounterRow, Counters
+from mesure.ledger.cut import DIMENSIONS, MEASURES, Cut, Total, change
 from mesure.ledger.engine import Slice
+from mesure.ledger.exploring import CallPage, Place
 from mesure.ledger.importing import ImportResult, KnownImport, import_events, known_imports, remove_imports
 from mesure.ledger.pricing import Pricer
 from mesure.ledger.reading import View
@@ -14,7 +17,11 @@ from mesure.ledger.traffic import traffic_in
 from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, PowerPoint, Window
 
 __all__ = [
+    "DIMENSIONS",
+    "MEASURES",
+    "Amounts",
     "Basis",
+    "CallPage",
     "CallRow",
     "Cause",
     "Change",
@@ -23,12 +30,14 @@ __all__ = [
     "CounterLabels",
     "CounterRow",
     "Counters",
+    "Cut",
     "GroupTotal",
     "ImportResult",
     "KnownImport",
     "Ledger",
     "ModelRow",
     "Overview",
+    "Place",
     "PowerPoint",
     "Pricer",
     "Recomputed",
@@ -38,8 +47,10 @@ __all__ = [
     "Spool",
     "StaleBatch",
     "StoredFile",
+    "Total",
     "View",
     "Window",
+    "change",
     "explained",
     "import_events",
     "known_imports",

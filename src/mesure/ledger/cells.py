@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mesure.quantity import Quantity, Status, add_independent, add_shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "QUARTER_S",
@@ -23,6 +23,8 @@ __all__ = [
     "Sums",
     "Table",
     "add_to",
+    "by_served",
+    "combined",
     "energy_of",
     "gwp_of",
     "merged",
@@ -114,7 +116,7 @@ def energy_of(table: Table) -> Quantity | None:
         for cell, sums in table.items()
         if sums.events
     ]
-    return _combined(parts)
+    return combined(by_served(parts))
 
 
 def gwp_of(table: Table) -> Quantity | None:
@@ -124,16 +126,20 @@ def gwp_of(table: Table) -> Quantity | None:
         for cell, sums in table.items()
         if sums.gwp_events
     ]
-    return _combined(parts)
+    return combined(by_served(parts))
 
 
-def _combined(parts: list[tuple[Served, Quantity]]) -> Quantity | None:
-    by_served: dict[Served, list[Quantity]] = {}
+def by_served(parts: Iterable[tuple[Served, Quantity]]) -> dict[Served, Quantity]:
+    """Sums within each deployment, where errors are shared."""
+    found: dict[Served, list[Quantity]] = {}
     for served, quantity in parts:
-        by_served.setdefault(served, []).append(quantity)
-    if not by_served:
-        return None
-    return add_independent([add_shared(found) for found in by_served.values()])
+        found.setdefault(served, []).append(quantity)
+    return {served: add_shared(quantities) for served, quantities in found.items()}
+
+
+def combined(sums: Mapping[Served, Quantity]) -> Quantity | None:
+    """Their total: errors are independent from one deployment to the next. None of nothing."""
+    return add_independent(list(sums.values())) if sums else None
 
 
 @dataclass(slots=True)

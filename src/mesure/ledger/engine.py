@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mesure.record import UsageEvent
 
-__all__ = ["READ", "Engine", "Slice", "priced"]
+__all__ = ["PAID_IN", "READ", "UNPRICED", "Engine", "Featured", "Slice", "featured_of", "paid_in", "priced"]
 
 _OUTPUTS = tuple(f"{name}_{q}" for name in ("energy_wh", "gwp_gco2eq") for q in ("low", "mid", "high"))
 #: Sums wider than the 64 bits of what they add: no count, however large, may hold up a page.
@@ -41,11 +41,32 @@ _HAS_MEDIA = "coalesce(bool_or(images_count > 0 OR audio_seconds > 0 OR operatio
 
 
 class Slice(NamedTuple):
-    """Which rows: of these files, started in `[since, until)` (whole seconds since 1970)."""
+    """Which rows: of these files, started in `[since, until)` (whole seconds since 1970), holding these values.
+
+    `where`: (column of text, value), None for a value that is unknown.
+    """
 
     uris: tuple[str, ...]
     since: int
     until: int | None = None
+    where: tuple[tuple[str, str | None], ...] = ()
+
+
+class Featured(NamedTuple):
+    """Sums of the features of events of one file that are priced alike."""
+
+    file: str
+    values: tuple[str | None, ...]  # of the columns grouped by
+    bucket: int
+    ended: int | None
+    key: Key
+    basis: int
+    obtained: str  # as `Pricer.cell` has it
+    events: int
+    calls: int
+    tokens: int
+    cost: float | None  # of those that brought theirs
+    x: dict[str, float]
 
 
 class Engine:
@@ -68,8 +89,8 @@ class Engine:
             bucket=f"CASE WHEN {quarter} IN ({listed}) THEN started_s ELSE {quarter} END",
             ended=f"CASE WHEN ended_s >= {live_from} THEN ended_s END",
         )
-        for uri, _, bucket, ended, key, sums in rows:
-            found[uri].add(bucket, ended, key, sums)
+        for row in rows:
+            found[row.file].add(row.bucket, row.ended, *priced(self._pricer, row))
         return found
 
     def totals(
@@ -79,15 +100,53 @@ class Engine:
 
         `periods`: every quarter of an hour of the slice -> the period it lies in; None for one period, 0.
         """
+        return [(row.values, row.bucket, *priced(self._pricer, row)) for row in self.featured(part, by, periods)]
+
+    def featured(self, part: Slice, by: Sequence[str], periods: Mapping[int, int] | None) -> list[Featured]:
+        """The same before it is priced, and file by file."""
         quarter = f"started_s - started_s % {QUARTER_S}"
-        rows = self._grouped(
+        return self._grouped(
             part,
             groups=by,
             bucket="0" if periods is None else f"(SELECT period FROM periods WHERE quarter = {quarter})",
             ended="NULL::BIGINT",
             periods=periods or {},
         )
-        return [(groups, bucket, key, sums) for _, groups, bucket, _, key, sums in rows]
+
+    def listed(
+        self,
+        part: Slice,
+        count: int,
+        *,
+        models: Collection[tuple[str, str, str]] | None = None,
+        after: tuple[int, str] | None = None,
+    ) -> list[UsageEvent]:
+        """The next `count` events, newest first, that started after `after` (microseconds, id) in that order.
+
+        `models`: (provider, model answered, model requested) of those wanted. Places are found first, for which two
+        columns are read; rows then come from where they are.
+        """
+        wanted = []
+        if models is not None:
+            named = ", ".join(f"({', '.join(map(_quoted, names))})" for names in models)
+            wanted.append(
+                f"(coalesce(provider, ''), coalesce(model_answered, ''), coalesce(model_requested, '')) IN ({named})"
+            )
+        if after is not None:
+            wanted.append(f"(epoch_us(started_at), id) < ({after[0]}, {_quoted(after[1])})")
+        order = f"{'WHERE ' * bool(wanted)}{' AND '.join(wanted)} ORDER BY started_at DESC, id DESC LIMIT {count}"
+        if after is not None:
+            part = part._replace(until=min(part.until or _NEVER, after[0] // 1_000_000 + 1))
+        with self._statement() as connection:
+            found = connection.execute(
+                f"SELECT filename, epoch_us(started_at) // 1000000, id FROM ({_source(part)}) {order}"
+            ).fetchall()
+        if not found:
+            return []
+        files, seconds, ids = zip(*found, strict=True)
+        near = part._replace(uris=tuple(dict.fromkeys(files)), since=min(seconds), until=max(seconds) + 1)
+        chosen = ", ".join(map(_quoted, ids))
+        return [event for _, event in self._rows(near, f"WHERE id IN ({chosen}) ORDER BY started_at DESC, id DESC")]
 
     def latest(self, part: Slice, count: int) -> list[UsageEvent]:
         """The `count` events that started last, newest first."""
@@ -136,26 +195,26 @@ class Engine:
 
     def _grouped(
         self, part: Slice, *, groups: Sequence[str], bucket: str, ended: str, periods: Mapping[int, int] | None = None
-    ) -> list[tuple[str, tuple[str | None, ...], int, int | None, Cell, Sums]]:
-        """Rows (file, groups, bucket, ended, cell, sums): every event of the slice in exactly one of them."""
+    ) -> list[Featured]:
+        """Every event of the slice in exactly one of them."""
         names = [f"group_{i}" for i in range(len(groups))]
-        asked = "".join(f'"{column}"::VARCHAR AS {name}, ' for column, name in zip(groups, names, strict=True))
+        asked = "".join(f"{_column(group)} AS {name}, " for group, name in zip(groups, names, strict=True))
         with self._statement() as connection:
             _store(connection, "periods", {"quarter": list(periods or ()), "period": list((periods or {}).values())})
             media = self._has_media(connection, part)
             connection.execute(
                 f"CREATE OR REPLACE TEMP VIEW staged AS SELECT filename AS file, {asked}{bucket} AS bucket, "
-                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, {', '.join(FACTS)} "
+                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, cost, {', '.join(FACTS)} "
                 f"FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, {_key_columns()} "
                 f"FROM ({_source(part)}))"
             )
             summed = formulas.SUMMED if media else formulas.SUMMED_TEXT
             # Columns as they are stored: texts made from them would cost more to group by than all the formulas
             by = ", ".join(["file", *names, "bucket", "ended", *_KEY_NAMES, "basis", *READ])
-            sums = ", ".join(f"sum({name})" for name in summed)
+            sums = ", ".join(f"sum({name})" for name in ("cost", *summed))
             staged = self._staged(connection, len(groups), media=media)
             found = connection.execute(f"SELECT {by}, {_COUNTS}, {sums} FROM ({staged}) GROUP BY ALL").fetchall()
-        return [priced(self._pricer, row, len(groups), summed) for row in found]
+        return [featured_of(row, len(groups), summed) for row in found]
 
     def _has_media(self, connection: DuckDBPyConnection, part: Slice) -> bool:
         """Whether any event of the slice makes or carries something else than text."""
@@ -175,34 +234,55 @@ class Engine:
 
 
 _NO_FEATURES = dict.fromkeys(formulas.SUMMED, 0.0)
+_NEVER = 1 << 40
+#: To be grouped by as by a column: the currency of what a call cost; for a call without a cost NULL, or `UNPRICED`
+#: where its tokens are not known.
+PAID_IN, UNPRICED = "paid_in", "?"
+_PAID_IN = (
+    f"CASE WHEN cost IS NOT NULL THEN coalesce(cost_currency, '{UNPRICED}') "
+    f"WHEN energy_j IS NOT NULL AND (input_tokens IS NULL OR output_tokens IS NULL) THEN '{UNPRICED}' END"
+)
+
+
+def paid_in(event: UsageEvent) -> str | None:
+    """The same of one event."""
+    if event.cost is not None:
+        return event.cost_currency or UNPRICED
+    untold = event.energy_j is not None and None in (event.input_tokens, event.output_tokens)
+    return UNPRICED if untold else None
+
+
 #: How a measured energy was obtained.
 READ = ("energy_status", "energy_scope")
 _KEY_NAMES = tuple(f"key_{name}" for name in Key._fields)
 
 
-def priced(
-    pricer: Pricer, row: tuple[Any, ...], groups: int, summed: Sequence[str]
-) -> tuple[str, tuple[str | None, ...], int, int | None, Cell, Sums]:
-    """Sums of features become sums of impacts.
-
-    `row`: file, `groups` values, bucket, end, `KEY_COLUMNS`, basis, `READ`, events, calls, tokens, `summed`.
-    """
-    file, values, (bucket, ended), rest = row[0], row[1 : 1 + groups], row[1 + groups : 3 + groups], row[3 + groups :]
-    of_key, rest = rest[: len(Key._fields)], rest[len(Key._fields) :]
-    (basis, status, scope, events, calls, tokens), features = rest[:6], rest[6:]
-    key = key_from(of_key)
-    coefficients = pricer.coefficients(key)
-    x = _NO_FEATURES | dict(zip(summed, features, strict=True))
-    found = formulas.impacts(x, coefficients.row(basis), _OUTPUTS)
-    sums = Sums(events, calls, tokens, *(found[name] for name in _OUTPUTS[:3]))
+def priced(pricer: Pricer, row: Featured) -> tuple[Cell, Sums]:
+    """Sums of features become sums of impacts."""
+    found = formulas.impacts(row.x, pricer.coefficients(row.key).row(row.basis), _OUTPUTS)
+    sums = Sums(row.events, row.calls, row.tokens, *(found[name] for name in _OUTPUTS[:3]))
     if formulas.known(found["gwp_gco2eq_mid"]):
         sums.gwp_low, sums.gwp_mid, sums.gwp_high = (found[name] for name in _OUTPUTS[3:])
-        sums.gwp_events = events
+        sums.gwp_events = row.events
+    return pricer.cell(row.key, row.obtained), sums
+
+
+def featured_of(row: tuple[Any, ...], groups: int, summed: Sequence[str] = formulas.SUMMED) -> Featured:
+    """A row of the statement: file, `groups` values, bucket, end, `KEY_COLUMNS`, basis, `READ`, events, calls, tokens,
+    cost, `summed`."""
+    file, values, (bucket, ended), rest = row[0], row[1 : 1 + groups], row[1 + groups : 3 + groups], row[3 + groups :]
+    of_key, rest = rest[: len(Key._fields)], rest[len(Key._fields) :]
+    (basis, status, scope, events, calls, tokens, cost), features = rest[:7], rest[7:]
     if basis >= formulas.ACCELERATOR:
         obtained = f"{status or ''}/{scope or ''}"
     else:
         obtained = ASSUMED if basis & formulas.TOKENS_UNKNOWN else ""
-    return file, values, bucket, ended, pricer.cell(key, obtained), sums
+    x = _NO_FEATURES | dict(zip(summed, features, strict=True))
+    return Featured(file, values, bucket, ended, key_from(of_key), basis, obtained, events, calls, tokens, cost, x)
+
+
+def _column(name: str) -> str:
+    return _PAID_IN if name == PAID_IN else f'"{name}"::VARCHAR'
 
 
 def _key_columns() -> str:
@@ -221,15 +301,27 @@ def _store(connection: DuckDBPyConnection, name: str, columns: Mapping[str, list
 
 def _source(part: Slice) -> str:
     """Rows of the slice with every column of the record, whichever schema version wrote the file."""
-    files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in part.uris)
+    files = ", ".join(map(_quoted, part.uris))
     bounds = [f"started_at >= {_instant(part.since)}"]
     if part.until is not None:
         bounds.append(f"started_at < {_instant(part.until)}")
+    bounds += [_holds(column, value) for column, value in part.where]
     return (
         f"SELECT * FROM (SELECT * FROM read_parquet([{files}], union_by_name=true, filename=true, "
         "hive_partitioning=true, hive_types={'month': VARCHAR}) UNION ALL BY NAME SELECT * FROM empty_events) "
         f"WHERE {' AND '.join(bounds)}"
     )
+
+
+def _holds(column: str, value: str | None) -> str:
+    """An empty text is as unknown as none."""
+    if value is None:
+        return f"coalesce(\"{column}\", '') = ''"
+    return f'"{column}" = {_quoted(value)}'
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _instant(second: int) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mesure.config import DeploymentSettings
     from mesure.impact import Coefficients, Impacts
 
-__all__ = ["ASSUMED", "KEY_COLUMNS", "Key", "Pricer", "key_from", "key_of", "makes"]
+__all__ = ["ASSUMED", "KEY_COLUMNS", "Alike", "Key", "Pricer", "key_from", "key_of", "makes"]
 
 
 #: Energy from a model, with token counts that nobody gave.
@@ -68,6 +68,13 @@ def key_from(columns: Sequence[str | None]) -> Key:
     return Key._make((*(text or "" for text in served), makes(operation), month or ""))
 
 
+class Alike(NamedTuple):
+    """What events of a key have in common when their energy was obtained alike: amounts of `impacts` do not matter."""
+
+    served: Served
+    impacts: Impacts
+
+
 class Pricer:
     """Resolves each key once. An unknown model gets the flagged wide default: nothing is left without an estimate."""
 
@@ -75,6 +82,7 @@ class Pricer:
         self._deployments = {name: _as_deployment(stated) for name, stated in deployments.items()}
         self._resolved: dict[Key, Coefficients] = {}
         self._cells: dict[tuple[Key, str], Cell] = {}
+        self._alike: dict[tuple[Key, str], Alike] = {}
 
     def coefficients(self, key: Key) -> Coefficients:
         """The answered model where the catalogue knows it, else the requested one where it does, else the default."""
@@ -87,6 +95,7 @@ class Pricer:
             if len(self._resolved) >= _MOST_KEYS:
                 self._resolved.clear()
                 self._cells.clear()
+                self._alike.clear()
             self._resolved[key] = found
         return found
 
@@ -107,11 +116,13 @@ class Pricer:
         if gwp is not None:
             sums.gwp_low, sums.gwp_mid, sums.gwp_high = gwp[:3]
             sums.gwp_events = 1
+        return self.cell(key, self.obtained(event, impacts)), sums
+
+    def obtained(self, event: UsageEvent, impacts: Impacts) -> str:
+        """How the energy of an event came about, as `cell` takes it."""
         if event.energy_j is not None:
-            basis = f"{event.energy_status or ''}/{event.energy_scope or ''}"
-        else:
-            basis = ASSUMED if impacts.status is not coefficients.status else ""
-        return self.cell(key, basis), sums
+            return f"{event.energy_status or ''}/{event.energy_scope or ''}"
+        return ASSUMED if impacts.status is not impacts.coefficients.status else ""
 
     def cell(self, key: Key, basis: str) -> Cell:
         """Where events of a key are summed. `basis` of their energy: "status/scope" of a reading, `ASSUMED`, or ""."""
@@ -120,12 +131,19 @@ class Pricer:
             cell = self._cells[key, basis] = self._new_cell(key, basis)
         return cell
 
-    def _new_cell(self, key: Key, basis: str) -> Cell:
+    def alike(self, key: Key, basis: str) -> Alike:
         """Status and sources are those that `impact` gives an event of this kind."""
-        coefficients = self.coefficients(key)
-        impacts = impacts_of(_event_like(key, basis), coefficients)
-        seen = key.model_answered or key.model_requested
-        served = Served(key.provider, impacts.model or seen, impacts.known, coefficients.zone or "", key.deployment)
+        found = self._alike.get((key, basis))
+        if found is None:
+            impacts = impacts_of(_event_like(key, basis), self.coefficients(key))
+            model = impacts.model or key.model_answered or key.model_requested
+            zone = impacts.coefficients.zone or ""
+            served = Served(key.provider, model, impacts.known, zone, key.deployment)
+            found = self._alike[key, basis] = Alike(served, impacts)
+        return found
+
+    def _new_cell(self, key: Key, basis: str) -> Cell:
+        served, impacts = self.alike(key, basis)
         energy, gwp = impacts.energy_wh, impacts.gwp_gco2eq
         if gwp is None:
             return Cell(served, energy.status, energy.status, energy.sources)

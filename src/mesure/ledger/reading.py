@@ -13,6 +13,7 @@ from mesure.catalogue import current
 from mesure.ledger.calendar import day_start, month_start, previous_month_start, same_point_before
 from mesure.ledger.cells import Table, add_to, energy_of, gwp_of, merged
 from mesure.ledger.engine import Engine
+from mesure.ledger.exploring import CallPage, Explorer
 from mesure.ledger.grouping import Grouping
 from mesure.ledger.live import Live
 from mesure.ledger.pricing import Pricer
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from mesure.config import Settings
+    from mesure.ledger.amounts import Amounts
     from mesure.ledger.cells import Cells
     from mesure.ledger.committer import Committer
+    from mesure.ledger.cut import Cut
+    from mesure.ledger.exploring import Place
     from mesure.ledger.table import Ledger, Snapshot
     from mesure.quantity import Status
     from mesure.record import UsageEvent
@@ -55,6 +59,7 @@ class View:
         self._pricer = Pricer(settings.deployments)
         self._rollup = Rollup(self._pricer, SparkEngine(self._pricer, spark) if spark else None)
         self._recent = Recent(self._pricer)
+        self._explorer = Explorer(self._pricer)
         self._lock = threading.Lock()
 
     def overview(self, now: datetime) -> Overview:
@@ -124,6 +129,20 @@ class View:
                 add_to(groups.setdefault(key, {}), cell, sums)
             rows = [self._group(key, table) for key, table in groups.items()]
         return sorted(rows, key=lambda row: (-row.energy_wh.mid, tuple(part or "" for part in row.key)))
+
+    def explore(self, cut: Cut, measure: str) -> Amounts:
+        """Sums of a cut by a measure (a name of `MEASURES`), recent calls included. Pages that read something else do
+        not wait for it. Raises `LedgerError` when the table cannot be read."""
+        with self._lock:
+            snapshot, recent = self._follow(), self._recent.events
+        return self._explorer.explore(snapshot, recent, cut, measure)
+
+    def calls(self, cut: Cut, after: Place | None = None, count: int = _LAST_CALLS) -> CallPage:
+        """Calls of a cut, newest first, `count` at a time. Raises `LedgerError` when the table cannot be read."""
+        with self._lock:
+            snapshot, recent = self._follow(), self._recent.events
+        events, following = self._explorer.calls(snapshot, recent, cut, after, count)
+        return CallPage(tuple(map(self._call, events)), following)
 
     def _follow(self) -> Snapshot:
         """The version to read; the events that are not in it are in `_recent`."""

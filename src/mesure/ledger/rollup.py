@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mesure.ledger.table import Snapshot, StoredFile
     from mesure.record import UsageEvent
 
-__all__ = ["LIVE_S", "Recent", "Rollup"]
+__all__ = ["LIVE_S", "Recent", "Rollup", "within"]
 
 #: How far back the second in which calls ended is kept.
 LIVE_S = 3_700
@@ -48,7 +48,7 @@ class Rollup:
 
     def load(self, snapshot: Snapshot, since: int, until: int, edges: Iterable[int]) -> None:
         """Make `windows` ready for any bounds within `[since, until)` on quarters of an hour, or at `edges`."""
-        wanted = _within(snapshot, since, until)
+        wanted = within(snapshot, since, until)
         self._cells = {uri: cells for uri, cells in self._cells.items() if uri in wanted}
         fine = {quarter_of(edge) for edge in edges}
         live_from = until - LIVE_S
@@ -131,7 +131,7 @@ class Rollup:
 
     def _summed(self, snapshot: Snapshot, since: int, until: int, grouping: Grouping) -> dict[GroupKey, Table]:
         groups: dict[GroupKey, Table] = {}
-        files = _within(snapshot, since, until)
+        files = within(snapshot, since, until)
         if files and since < until:
             # No file holds anything before its month: that much of an open range need not be listed
             first = max(since, second_of(month_start_utc(min(file.month for file in files.values()))))
@@ -143,7 +143,7 @@ class Rollup:
         return groups
 
 
-def _within(snapshot: Snapshot, since: int, until: int) -> dict[str, StoredFile]:
+def within(snapshot: Snapshot, since: int, until: int) -> dict[str, StoredFile]:
     """Files of the months that `[since, until)` touches."""
     first, last = month_of(time_of(since)), month_of(time_of(max(since, until - 1)))
     return {file.uri: file for file in snapshot.files if first <= file.month <= last}
@@ -176,6 +176,10 @@ class Recent:
         for event in events[done:]:
             self._add(event)
         self._events = events
+
+    @property
+    def events(self) -> Sequence[UsageEvent]:
+        return self._events
 
     def _add(self, event: UsageEvent) -> None:
         key, sums = self._price(event)

@@ -17,7 +17,7 @@ from mesure.errors import LedgerError
 from mesure.impact import formulas
 from mesure.impact.formulas import COEFFICIENT_COLUMNS, FACTS, OUTPUTS
 from mesure.ledger.cells import QUARTER_S
-from mesure.ledger.engine import READ, priced
+from mesure.ledger.engine import READ, featured_of, priced
 from mesure.ledger.pricing import KEY_COLUMNS, Key, key_from
 from mesure.ledger.schema import COLUMNS
 
@@ -85,11 +85,11 @@ class SparkEngine:
         return [self._priced(row, len(groups)) for row in found]
 
     def _priced(self, row: Sequence[Any], groups: int) -> tuple[tuple[str | None, ...], int, Cell, Sums]:
-        """A row of the statement of `Engine` is that of no file, and ends at no second."""
+        """As a row of the statement of `Engine`: of no file, ended at no second, costs left aside."""
         until, counts = groups + 1, groups + 1 + len(_KEYS) + 1 + len(READ)
-        whole = ("", *row[:until], None, *row[until:counts], *map(int, row[counts : counts + 3]), *row[counts + 3 :])
-        _, values, bucket, _, cell, sums = priced(self._pricer, whole, groups, formulas.SUMMED)
-        return values, bucket, cell, sums
+        added = (*map(int, row[counts : counts + 3]), None)
+        found = featured_of(("", *row[:until], None, *row[until:counts], *added, *row[counts + 3 :]), groups)
+        return found.values, found.bucket, *priced(self._pricer, found)
 
     def priced(self, part: Slice) -> DataFrame:
         """Every event of the slice, as a Spark frame: the columns of the table, then `formulas.OUTPUTS`, which are
@@ -128,6 +128,8 @@ class SparkEngine:
         reader = self._session.read.schema(_SCHEMA).option("basePath", files[0].rpartition("/month=")[0])
         rows = reader.parquet(*(_PATTERNS.sub(r"\\\1", file) for file in files))
         rows = rows.where(sql.col("started_at") >= sql.timestamp_seconds(sql.lit(part.since)))
+        for column, value in part.where:
+            rows = rows.where(sql.coalesce(sql.col(column), sql.lit("")) == (value or ""))
         if part.until is None:
             return rows
         return rows.where(sql.col("started_at") < sql.timestamp_seconds(sql.lit(part.until)))
