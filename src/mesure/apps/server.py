@@ -16,9 +16,13 @@ import uvicorn
 from mesure.apps.gateway import Gateway
 from mesure.apps.gateway.metrics import render_metrics
 from mesure.apps.hosts import is_loopback
+from mesure.apps.otlp import PATHS as OTLP_PATHS
+from mesure.apps.otlp import OtlpApp, open_grpc, otlp_metrics
 from mesure.apps.web import create_web
 from mesure.errors import ConfigError
 from mesure.ledger import Committer, Ledger, Spool, View
+from mesure.meter.otlp import Intake
+from mesure.meter.pseudonyms import Pseudonyms
 from mesure.meter.sensors import OwnMeter
 from mesure.state import KeyRing, open_store
 
@@ -139,6 +143,9 @@ class _House:
         self.committer = Committer(self.ledger, data / "spool", settings.ledger)
         self.keys = KeyRing(data, partial(open_store, settings)) if settings.gateway.keys != "off" else None
         self.gateway = Gateway(settings, self.spool, meters=meters, keys=self.keys)
+        self.intake = Intake(settings, self.spool, Pseudonyms(data))
+        self.otlp = OtlpApp(settings, self.intake, self.keys)
+        self.grpc = open_grpc(settings, self.intake, self.keys)
         self.own = OwnMeter()
         self.view = View(self.ledger, self.committer, settings)
         self.web = create_web(
@@ -155,9 +162,13 @@ class _House:
         self.committer.start()
         if self.keys is not None:
             self.keys.start()
+        if self.grpc is not None:
+            self.grpc.start()
 
     def close(self) -> None:
         """What is still in the spool reaches the table."""
+        if self.grpc is not None:
+            self.grpc.stop()
         self.spool.close()
         self.committer.stop()
         if self.keys is not None:
@@ -167,7 +178,7 @@ class _House:
         self.web.state.close()
 
     def metrics(self) -> str:
-        return render_metrics(self.committer.counters, self.gateway, self.spool)
+        return render_metrics(self.committer.counters, self.gateway, self.spool) + otlp_metrics(self.intake)
 
     def health(self) -> dict[str, Any]:
         """What /healthz and /readyz tell: the committer's state and what could not be written."""
@@ -183,6 +194,8 @@ class _House:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif scope["type"] == "http" and scope["path"] in OTLP_PATHS:
+            await self.otlp(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(_GATEWAY_PATHS):
             await self.gateway(scope, receive, send)
         else:

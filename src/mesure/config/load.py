@@ -173,12 +173,9 @@ def _validate(settings: Settings) -> None:
             value=settings.organisation.timezone,
             action="Use a name such as Europe/Paris.",
         ) from None
-    if not 0 <= settings.server.port <= 65535:
-        raise ConfigError(
-            "server.port must lie between 0 and 65535",
-            value=settings.server.port,
-            action="Choose a free port.",
-        )
+    for name, port in (("server.port", settings.server.port), ("otlp.grpc_port", settings.otlp.grpc_port)):
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"{name} must lie between 0 and 65535", value=port, action="Choose a free port.")
     if settings.state.url and not settings.state.url.startswith(("postgresql://", "postgres://")):
         raise ConfigError(
             "state.url must be the address of a PostgreSQL database",

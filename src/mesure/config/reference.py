@@ -75,7 +75,8 @@ def _row(setting: Field[Any], hint: Any) -> str:
 def _toml(setting: Field[Any]) -> str:
     default = setting.default
     if default is MISSING:
-        return "[]"
+        made: list[str] = setting.default_factory() if setting.default_factory is not MISSING else []
+        return "[" + ", ".join(f'"{item}"' for item in made) + "]"
     if isinstance(default, bool):
         return str(default).lower()
     return f'"{default}"' if isinstance(default, str) else f"{default:g}"

@@ -11,6 +11,7 @@ __all__ = [
     "GatewaySettings",
     "LedgerSettings",
     "OrganisationSettings",
+    "OtlpSettings",
     "ProviderSettings",
     "ServerSettings",
     "Settings",
@@ -125,6 +126,27 @@ class GatewaySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtlpSettings:
+    """Telemetry taken from applications that are instrumented already (OpenTelemetry's protocol)."""
+
+    enabled: bool = _setting(True, "Take OTLP at /otlp/v1/ and at /v1/traces, /v1/metrics and /v1/logs.")
+    max_body_mb: float = _setting(16.0, "Largest request taken, decompressed.", least=0.001)
+    grpc_port: int = _setting(0, "Port of the gRPC intake, usually 4317; 0 is off. Needs the extra `grpc`.")
+    token_histograms: bool = _setting(
+        True, "Count gen_ai.client.token.usage of services that send no span, as aggregates."
+    )
+    team_attributes: list[str] = _setting(["team"], "Attributes that name the team, after `mesure.team`.")
+    use_case_attributes: list[str] = _setting(
+        ["use_case"], "Attributes that name the use case, after `mesure.use_case`."
+    )
+    end_client_attributes: list[str] = _setting([], "Attributes that name the end client, after `mesure.end_client`.")
+    contact_attributes: list[str] = _setting([], "Attributes that hold the contact's id, after `mesure.contact_id`.")
+    user_attributes: list[str] = _setting(
+        [], "Attributes that name a person, after `mesure.user`: a keyed pseudonym is kept of them."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerSettings:
     """When facts move from the spool to the table."""
 
@@ -155,6 +177,7 @@ class Settings:
     server: ServerSettings = field(default_factory=ServerSettings)
     organisation: OrganisationSettings = field(default_factory=OrganisationSettings)
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    otlp: OtlpSettings = field(default_factory=OtlpSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     state: StateSettings = field(default_factory=StateSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mesure.apps.gateway.app import Gateway
     from mesure.ledger import Counters, Spool
 
-__all__ = ["CONTENT_TYPE", "render_metrics"]
+__all__ = ["CONTENT_TYPE", "Sample", "family", "render_metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,11 +36,11 @@ def render_metrics(counters: Counters, gateway: Gateway, spool: Spool) -> str:
     for name, meaning, attribute in _ROWS:
         values = ((row.labels._asdict(), getattr(row, attribute)) for row in rows)
         samples = [Sample(tuple(labels.items()), value) for labels, value in values if value is not None]
-        lines += _family(name, "counter", meaning, samples)
+        lines += family(name, "counter", meaning, samples)
     for name, meaning, samples in _gateway_families(gateway, spool):
-        lines += _family(name, "counter", meaning, samples)
+        lines += family(name, "counter", meaning, samples)
     in_flight = [Sample((), gateway.in_flight)]
-    lines += _family("mesure_gateway_in_flight", "gauge", "Calls being relayed now.", in_flight)
+    lines += family("mesure_gateway_in_flight", "gauge", "Calls being relayed now.", in_flight)
     return "\n".join(lines) + "\n"
 
 
@@ -78,7 +78,8 @@ def _gateway_families(gateway: Gateway, spool: Spool) -> Iterator[tuple[str, str
         yield name, meaning, [Sample((), value)]
 
 
-def _family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> list[str]:
+def family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> list[str]:
+    """The lines of one family."""
     lines = [f"# HELP {name} {meaning}", f"# TYPE {name} {kind}"]
     for labels, value in samples:
         inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
