@@ -45,7 +45,7 @@ class GrpcDoor:
             raise ConfigError(
                 "Telemetry over gRPC needs the package grpcio",
                 value=f"otlp.grpc_port = {settings.otlp.grpc_port}",
-                action="Install mesure[grpc], or set otlp.grpc_port = 0 and send over HTTP",
+                action="Install it with: pip install 'mesure[grpc]', or set otlp.grpc_port = 0 and send over HTTP",
             ) from None
         self._grpc = grpc
         self._intake = intake

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from mesure.errors import InvalidValue
 from mesure.meter.otlp.conventions import KINDS, NAMES, counted, number, operation_of, text, truth
 from mesure.meter.provider_names import catalogue_provider, region_in_address
@@ -46,6 +48,7 @@ _CODING = {
     "cache_write_tokens": "cache_creation_tokens",
 }
 _REQUEST_IDS = ("chatcmpl-", "cmpl-")
+_PARAMETERS = ("llm.invocation_parameters", "embedding.invocation_parameters")
 #: Errors of a provider that refused, or was never reached: no model ran, a known zero.
 _NOTHING_RAN = (
     "APIConnectionError",
@@ -61,7 +64,16 @@ _MAY_HAVE_RUN = (408, 499)
 #: Every attribute that is read here.
 ATTRIBUTES: frozenset[str] = frozenset(
     {name for names in NAMES.values() for name in names}
-    | {*KINDS, *_CODING.values(), "event.name", "cost_usd", "duration_ms", "request_id", "gen_ai.request.id"}
+    | {
+        *KINDS,
+        *_PARAMETERS,
+        *_CODING.values(),
+        "event.name",
+        "cost_usd",
+        "duration_ms",
+        "request_id",
+        "gen_ai.request.id",
+    }
 )
 
 
@@ -112,6 +124,8 @@ def _texts(attributes: Attributes) -> Facts:
     facts.update((name, value) for name in names if (value := text(attributes, NAMES[name])) is not None)
     if (provider := catalogue_provider(text(attributes, NAMES["provider"]))) is not None:
         facts["provider"] = provider
+    for name, value in _invocation(attributes).items():
+        facts.setdefault(name, value)
     asked = text(attributes, ("gen_ai.request.id",))
     if "response_id" not in facts and asked is not None and asked.startswith(_REQUEST_IDS):
         facts["response_id"] = asked  # servers that answer with the id of the request
@@ -122,6 +136,18 @@ def _texts(attributes: Attributes) -> Facts:
     if (agent := text(attributes, NAMES["agent"])) is not None:
         facts["labels"] = {"agent": agent}
     return facts
+
+
+def _invocation(attributes: Attributes) -> Facts:
+    """What was asked for, where a short JSON text of parameters is all that says so (OpenInference)."""
+    for name in _PARAMETERS:
+        try:
+            asked = orjson.loads(attributes.get(name, "null"))
+        except (TypeError, ValueError):
+            continue
+        if isinstance(asked, dict) and isinstance(model := asked.get("model"), str) and model:
+            return {"model_requested": model}
+    return {}
 
 
 def _tokens(attributes: Attributes) -> Facts:
@@ -179,7 +205,7 @@ def _ending(record: Record) -> Facts:
     status = counted(attributes, NAMES["http_status"])
     if status is not None:
         facts["http_status"] = status
-    error = text(attributes, NAMES["error_type"])
+    error = text(attributes, NAMES["error_type"]) or record.exception or None
     if not (record.failed or error or (status or 0) >= 400):
         return facts
     facts["status"] = "error"

@@ -7,22 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from mesure.meter.otlp.records import LONGEST_TEXT, Attributes, Batch, Point, Record
+from mesure.meter.otlp.records import (
+    EXCEPTION,
+    EXCEPTION_TYPE,
+    FIRST_OUTPUT,
+    LONGEST_TEXT,
+    Attributes,
+    Batch,
+    Point,
+    Record,
+    Wanted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesure.meter.otlp.records import Signal, Wanted
+    from mesure.meter.otlp.records import Signal
 
 __all__ = ["answer", "read", "status"]
 
 _SERVED = (2, 5, "SPAN_KIND_SERVER", "SPAN_KIND_CONSUMER")
 _ERROR = (2, "STATUS_CODE_ERROR")
 _CUMULATIVE = (2, "AGGREGATION_TEMPORALITY_CUMULATIVE")
-_FIRST_OUTPUT = "First Token Stream Event"
 _MOST_TEXTS = 20
 _HEX = {length: re.compile(rf"(?!0+$)[0-9a-f]{{{length}}}") for length in (16, 32)}
 _REJECTED = {"traces": "rejectedSpans", "metrics": "rejectedDataPoints", "logs": "rejectedLogRecords"}
+_ERRORS = Wanted([EXCEPTION_TYPE])
 _MOST_NS = 1 << 64
 
 
@@ -61,6 +71,7 @@ def _groups(message: Any, outer: str, inner: str, wanted: Wanted) -> Iterator[tu
 def _spans(message: Any, wanted: Wanted) -> Iterator[Record]:
     for resource, scope in _groups(message, "resourceSpans", "scopeSpans", wanted):
         for span in _objects(scope, "spans"):
+            events = _objects(span, "events")
             yield Record(
                 _hex(span.get("traceId"), 32),
                 _hex(span.get("spanId"), 16),
@@ -72,11 +83,13 @@ def _spans(message: Any, wanted: Wanted) -> Iterator[Record]:
                 span.get("kind") in _SERVED,
                 _attributes(span, wanted),
                 resource,
-                next(
-                    (_whole(e.get("timeUnixNano")) for e in _objects(span, "events") if e.get("name") == _FIRST_OUTPUT),
-                    0,
-                ),
+                next((_whole(e.get("timeUnixNano")) for e in events if e.get("name") in FIRST_OUTPUT), 0),
+                next((_exception(e) for e in events if e.get("name") == EXCEPTION), ""),
             )
+
+
+def _exception(event: dict[str, Any]) -> str:
+    return str(_attributes(event, _ERRORS).get(EXCEPTION_TYPE, ""))
 
 
 def _log_records(message: Any, wanted: Wanted) -> Iterator[Record]:

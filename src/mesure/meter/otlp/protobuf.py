@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mesure.meter.otlp.records import LONGEST_TEXT, Attributes, Batch, Point, Record
+from mesure.meter.otlp.records import (
+    EXCEPTION,
+    EXCEPTION_TYPE,
+    FIRST_OUTPUT,
+    LONGEST_TEXT,
+    Attributes,
+    Batch,
+    Point,
+    Record,
+    Wanted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mesure.meter.otlp.records import Signal, Wanted
+    from mesure.meter.otlp.records import Signal
 
 __all__ = ["answer", "messages", "of_message", "read", "status"]
 
 _SERVED = (2, 5)  # span kinds SERVER and CONSUMER
 _ERROR = 2
 _CUMULATIVE = 2
-_FIRST_OUTPUT = "First Token Stream Event"
 _MOST_TEXTS = 20
+_ERRORS = Wanted([EXCEPTION_TYPE])
 
 
 def messages(signal: Signal) -> tuple[Any, Any]:
@@ -94,8 +104,13 @@ def _spans(message: Any, wanted: Wanted) -> Iterable[Record]:
                     span.kind in _SERVED,
                     _attributes(span.attributes, wanted),
                     resource,
-                    next((e.time_unix_nano for e in span.events if e.name == _FIRST_OUTPUT), 0),
+                    next((e.time_unix_nano for e in span.events if e.name in FIRST_OUTPUT), 0),
+                    next((_exception(e) for e in span.events if e.name == EXCEPTION), ""),
                 )
+
+
+def _exception(event: Any) -> str:
+    return str(_attributes(event.attributes, _ERRORS).get(EXCEPTION_TYPE, ""))
 
 
 def _log_records(message: Any, wanted: Wanted) -> Iterable[Record]:

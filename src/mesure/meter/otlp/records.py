@@ -7,13 +7,28 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["LONGEST_TEXT", "SIGNALS", "Attributes", "Batch", "Point", "Record", "Signal", "Wanted"]
+__all__ = [
+    "EXCEPTION",
+    "EXCEPTION_TYPE",
+    "FIRST_OUTPUT",
+    "LONGEST_TEXT",
+    "SIGNALS",
+    "Attributes",
+    "Batch",
+    "Point",
+    "Record",
+    "Signal",
+    "Wanted",
+]
 
 Signal = Literal["traces", "metrics", "logs"]
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
 
 #: A longer text is no name of a model or a team, and may be a prompt: it is not read.
 LONGEST_TEXT = 200
+#: Events of a span that are read: when output began, and what went wrong.
+FIRST_OUTPUT = ("First Token Stream Event", "gen_ai.content.completion.chunk")
+EXCEPTION, EXCEPTION_TYPE = "exception", "exception.type"
 _OWN = "mesure."
 
 Attributes = dict[str, Any]
@@ -33,6 +48,7 @@ class Record(NamedTuple):
     attributes: Attributes
     resource: Attributes
     first_output_ns: int = 0
+    exception: str = ""  # the type of one, never its message
 
 
 class Point(NamedTuple):
