@@ -178,7 +178,8 @@ class TestHistograms:
     def test_input_and_output_of_an_interval_are_one_aggregate(self) -> None:
         for as_json in (True, False):
             shelf = Shelf()
-            message = token_usage(point("input", 3, 360.0), point("output", 3, 90.0))
+            end = NOW_NS + SECOND
+            message = token_usage(point("input", 3, 360.0), point("output", 3, 90.0, start=NOW_NS + 500, end=end))
             assert take(new_intake(shelf), "metrics", message, as_json=as_json).booked == 2
             (event,) = shelf.events
             assert (event.calls_count, event.input_tokens, event.output_tokens) == (3, 360, 90)

@@ -48,12 +48,15 @@ class Series:
         self._last: OrderedDict[_Key, Point] = OrderedDict()
 
     def growth(self, points: Iterable[Point]) -> list[list[Growth]]:
-        """Series of one interval and the same attributes together: the input and the output of the same calls."""
-        groups: dict[tuple[str, str, int, int], list[Growth]] = {}
+        """Series of one export and the same attributes together: the input and the output of the same calls.
+
+        Each series begins at its own first value, so that the beginnings of the two may differ.
+        """
+        groups: dict[tuple[str, str, int], list[Growth]] = {}
         for point in points:
             if point.name == TOKEN_USAGE and (grown := self._grown(point)) is not None:
                 resource, attributes, _ = _key(point)
-                groups.setdefault((resource, attributes, grown.since_ns, point.end_ns), []).append(grown)
+                groups.setdefault((resource, attributes, point.end_ns), []).append(grown)
         return list(groups.values())
 
     def written(self, group: Iterable[Growth]) -> None:
@@ -90,7 +93,8 @@ def aggregate_fields(group: list[Growth], who: Attribution) -> dict[str, Any]:
     """Fields of `UsageEvent`, all but its id. Raises `InvalidValue` for a time that cannot be."""
     point = group[0].point
     attributes = point.attributes
-    told = (*_key(point)[:2], group[0].since_ns, point.end_ns)
+    since = min(grown.since_ns for grown in group)
+    told = (*_key(point)[:2], since, point.end_ns)
     fields: dict[str, Any] = {
         **who.fields(attributes, point.resource),
         "operation": operation_of(attributes) or "chat",
@@ -100,7 +104,7 @@ def aggregate_fields(group: list[Growth], who: Attribution) -> dict[str, Any]:
         "source": "otlp",
         "basis": "exported",
         "origin": f"otlp:{sha256(repr(told).encode()).hexdigest()[:32]}",
-        "started_at": time_at(group[0].since_ns or point.end_ns),
+        "started_at": time_at(since or point.end_ns),
         "ended_at": time_at(point.end_ns),
         "calls_count": max(grown.calls for grown in group),
         "tokens_reported": True,
