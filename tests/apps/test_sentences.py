@@ -24,6 +24,7 @@ ROOMS = (
     "ledger",
     "meter/imports",
     "meter/pseudonyms.py",
+    "meter/sensors",
     "record",
     "impact",
     "state",
@@ -38,7 +39,7 @@ FOR_PROGRAMMERS = {
     "Spark could not read the ledger: 7",
     "Check that every executor finds the data folder at the same path, with its files readable",
 }
-_KINDS = {name for name in dir(errors) if isinstance(getattr(errors, name), type)}
+_KINDS = {name for name in dir(errors) if isinstance(getattr(errors, name), type)} | {"SensorUnavailable"}
 
 
 def _text(node: ast.expr) -> str | None:

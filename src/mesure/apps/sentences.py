@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mesure.apps import sentences_of_imports
+from mesure.apps import sentences_of_imports, sentences_of_sensors
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = ["foreseen", "in_language", "told"]
 #: Patterns with values in them. A test finds the sentences that are missing here.
 _WITH_VALUES = (
     *sentences_of_imports.WITH_VALUES,
+    *sentences_of_sensors.WITH_VALUES,
     mark("The key of pseudonyms cannot be used: {reason}"),
     mark("The backup cannot be written: {reason}"),
     mark("The backup cannot be read: {reason}"),
@@ -101,6 +102,7 @@ _WITH_VALUES = (
 #: Sentences that are their own msgids, and words that stand as values in others.
 _PLAIN = (
     *sentences_of_imports.PLAIN,
+    *sentences_of_sensors.PLAIN,
     mark("Check the file and its rights, or bring it back from a copy; a new key cuts every earlier link"),
     mark("it holds no key"),
     mark("This is not a length of time"),
@@ -305,7 +307,6 @@ _PLAIN = (
     mark("This is not a file that can be read"),
     mark("This is not a number"),
     mark("This is not a time zone"),
-    mark("This machine shows no energy counter of its processor (usual on a virtual machine)"),
     mark("This must be a whole number"),
     mark("This must be true or false"),
     mark("This precision is not one Mesure knows"),
@@ -339,13 +340,6 @@ _PLAIN = (
     mark("opened"),
     mark("read"),
     mark("written"),
-    mark("As root, let this user's group read that file (chgrp, chmod g+r) after each start of the machine"),
-    mark("Check that the intel_rapl module suits this processor; energy is modelled from CPU time meanwhile"),
-    mark("Give the process id of the model server while it runs"),
-    mark("Nothing to do: energy is modelled from CPU time. On your own hardware, load the intel_rapl module"),
-    mark("The processor has an energy counter that this user may not read"),
-    mark("The processor's energy counter does not answer with a number"),
-    mark("There is no such process, or its CPU time cannot be read"),
 )
 
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")

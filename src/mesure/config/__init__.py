@@ -3,12 +3,14 @@
 from mesure.config.load import load_settings
 from mesure.config.settings import (
     CONFIG_VERSION,
+    AgentSettings,
     DeploymentSettings,
     GatewaySettings,
     LedgerSettings,
     OrganisationSettings,
     OtlpSettings,
     ProviderSettings,
+    SensorSettings,
     ServerSettings,
     Settings,
     StateSettings,
@@ -16,12 +18,14 @@ from mesure.config.settings import (
 
 __all__ = [
     "CONFIG_VERSION",
+    "AgentSettings",
     "DeploymentSettings",
     "GatewaySettings",
     "LedgerSettings",
     "OrganisationSettings",
     "OtlpSettings",
     "ProviderSettings",
+    "SensorSettings",
     "ServerSettings",
     "Settings",
     "StateSettings",

@@ -23,7 +23,7 @@ __all__ = ["load_settings"]
 _PATH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Tables whose keys are names chosen by the user.
-_NAMED_TABLES = ("providers", "deployments")
+_NAMED_TABLES = ("providers", "deployments", "sensors")
 
 
 def load_settings(
@@ -182,6 +182,7 @@ def _validate(settings: Settings) -> None:
             action="Write it as postgresql://user@host/database, or leave it empty for SQLite.",
         )
     _validate_providers(settings)
+    _validate_sensors(settings)
 
 
 def _is_address(url: str) -> bool:
@@ -219,4 +220,38 @@ def _validate_providers(settings: Settings) -> None:
             "Only one provider can serve the bare /v1/ paths",
             value=", ".join(defaults),
             action="Keep `default = true` on one of them.",
+        )
+
+
+def _validate_sensors(settings: Settings) -> None:
+    for name, sensor in settings.sensors.items():
+        if not sensor.kind:
+            raise ConfigError(f"sensors.{name} has no kind", action="Say what it reads: see docs/sensors.md.")
+        if sensor.kind in ("prometheus", "redfish") and not _is_address(sensor.url):
+            raise ConfigError(
+                f"sensors.{name}.url must be an http or https address",
+                value=sensor.url,
+                action="Give the address of what publishes the readings.",
+            )
+        if wrong := next((label for label in sensor.labels if not re.fullmatch(r"[A-Za-z_]\w*=.*", label)), None):
+            raise ConfigError(f"sensors.{name}.labels holds no label", value=wrong, action="Write name=value.")
+    for name, deployment in settings.deployments.items():
+        if deployment.sensor and deployment.sensor not in settings.sensors:
+            raise ConfigError(
+                f"deployments.{name}.sensor names no [sensors] table",
+                value=deployment.sensor,
+                nearest=nearest_names(deployment.sensor, settings.sensors),
+                action=f"Add [sensors.{deployment.sensor}].",
+            )
+        if deployment.sensor and deployment.requests == "server" and not _is_address(deployment.metrics_url):
+            raise ConfigError(
+                f"deployments.{name}.metrics_url must be an http or https address",
+                value=deployment.metrics_url,
+                action="Give the address of the inference server's metrics, or say requests = gateway.",
+            )
+    if settings.agent.remote and not _is_address(settings.agent.remote):
+        raise ConfigError(
+            "agent.remote must be an http or https address",
+            value=settings.agent.remote,
+            action="Give the address of the other Mesure, or leave it out.",
         )

@@ -7,12 +7,14 @@ from typing import Any
 
 __all__ = [
     "CONFIG_VERSION",
+    "AgentSettings",
     "DeploymentSettings",
     "GatewaySettings",
     "LedgerSettings",
     "OrganisationSettings",
     "OtlpSettings",
     "ProviderSettings",
+    "SensorSettings",
     "ServerSettings",
     "Settings",
     "StateSettings",
@@ -33,6 +35,8 @@ _WIRES = (
     "llama.cpp",
     "vllm",
 )
+#: Kinds of sensors; they are opened in `mesure.meter.sensors.found`.
+_SENSORS = ("nvml", "amd", "apple", "rapl", "psys", "prometheus", "redfish", "cpu-time")
 
 
 def _setting(default: Any, doc: str, *, choices: tuple[str, ...] = (), least: float = 0.0, secret: bool = False) -> Any:
@@ -103,6 +107,53 @@ class DeploymentSettings:
     precision: str = _setting("", "Weight format: bf16, fp8, int4... Empty when unknown.")
     batch: float = _setting(0.0, "Requests in flight on average; 0 when unknown.")
     framework: str = _setting("", "Serving software. Empty when unknown.")
+    sensor: str = _setting(
+        "", "Name of a [sensors.<name>] table that measures it: its joules then replace the model's."
+    )
+    requests: str = _setting(
+        "gateway",
+        "Who tells which requests were in flight: this gateway, when all calls of the deployment pass through it, or "
+        "the inference server's own metrics.",
+        choices=("gateway", "server"),
+    )
+    metrics_url: str = _setting("", "Address of the inference server's Prometheus metrics (requests = server).")
+    provider: str = _setting("", "Provider's name written on what is counted by the server's metrics.")
+    model: str = _setting("", "Model written on it; as the server's metrics name it, if empty.")
+    zone: str = _setting("", "Grid zone of the machines, written on what is measured there.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorSettings:
+    """Something that reads joules or watts of the machines that serve models."""
+
+    kind: str = _setting("", "What is read: see docs/sensors.md.", choices=_SENSORS)
+    devices: list[str] = _setting([], "Boards, chassis or series to read, by index, id or label; all when empty.")
+    url: str = _setting("", "Address of an exporter, a Prometheus server or a management controller.")
+    query: str = _setting("", "PromQL expression, when `url` is a Prometheus server.")
+    metric: str = _setting("", "Metric to read from an exporter; the first known one it publishes, if empty.")
+    unit: str = _setting("W", "Unit of `metric` or `query`.", choices=("J", "mJ", "uJ", "W", "mW"))
+    scope: str = _setting("server", "What `metric` or `query` covers.", choices=("cpu", "accelerator", "server"))
+    labels: list[str] = _setting([], "Labels that every series must bear, as `name=value`.")
+    user: str = _setting("", "User, where the address asks for one.")
+    password: str = _setting("", "Password. Prefer `password_env`.", secret=True)
+    password_env: str = _setting("", "Environment variable that holds the password.")
+    session: bool = _setting(False, "Open a Redfish session rather than send the password with each reading.")
+    ca_file: str = _setting("", "Certificates to trust beside the system's; none is ever left unverified.")
+    pid: int = _setting(0, "Process whose CPU time is modelled (cpu-time).")
+    idle_w: float = _setting(0.0, "Watts while nothing is asked of the machines; learnt from the readings if 0.")
+    sample_s: float = _setting(1.0, "Time between two readings.", least=0.05)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """`mesure agent`: what it measures goes to its own ledger folder, or to another Mesure."""
+
+    window_s: float = _setting(
+        60.0, "Time that one line of idle energy, or of a server's own counts, covers.", least=1.0
+    )
+    remote: str = _setting("", "Address of the Mesure that takes the events, as https://mesure.example.")
+    key_env: str = _setting("", "Environment variable that holds the virtual key to send them with.")
+    ca_file: str = _setting("", "Certificates to trust beside the system's.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,3 +233,5 @@ class Settings:
     state: StateSettings = field(default_factory=StateSettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     deployments: dict[str, DeploymentSettings] = field(default_factory=dict)
+    sensors: dict[str, SensorSettings] = field(default_factory=dict)
+    agent: AgentSettings = field(default_factory=AgentSettings)

@@ -82,12 +82,13 @@ def _host_share(impacts: Impacts) -> Node:
 def _measured_from(impacts: Impacts) -> tuple[Node, ...]:
     """The reading, and what lies between the place it was read at and the whole server."""
     parts = impacts.parts
+    error = (impacts.sensor_error,) if impacts.sensor_error is not None else ()
     if impacts.basis == formulas.SERVER:
-        return (Node("server_energy_wh", _READ, parts["server_energy_wh"]),)
+        return (Node("server_energy_wh", _READ, parts["server_energy_wh"], error),)
     if impacts.basis == formulas.PROCESSOR:
         share = Node("processor_share", "whole machine / processor", parts["processor_share"], (processor_share(),))
-        return Node("processor_energy_wh", _READ, parts["processor_energy_wh"]), share
-    return Node("accelerator_energy_wh", _READ, parts["accelerator_energy_wh"]), _host_share(impacts)
+        return Node("processor_energy_wh", _READ, parts["processor_energy_wh"], error), share
+    return Node("accelerator_energy_wh", _READ, parts["accelerator_energy_wh"], error), _host_share(impacts)
 
 
 _READ = "read where the call ran"

@@ -12,6 +12,7 @@ from mesure.impact.coefficients import Coefficients, resolve
 from mesure.impact.diffusion import TERMS as MEDIA_TERMS
 from mesure.impact.modelled import Reference
 from mesure.impact.parts import parts_of
+from mesure.impact.site import sensor_error
 from mesure.quantity import Quantity, Status
 from mesure.version import METHOD_VERSION
 
@@ -80,7 +81,7 @@ class Impacts:
     zero.
 
     Quantities are computed when first read. `parts` holds every named intermediate. `counted`: who gave the counts,
-    reported by a provider or declared by a person.
+    reported by a provider or declared by a person. `sensor`: what read the energy, whose stated error has a factor.
     """
 
     method_version = METHOD_VERSION
@@ -91,7 +92,9 @@ class Impacts:
         coefficients: Coefficients,
         energy_status: Status | None = None,
         counted: Status = Status.REPORTED,
+        sensor: str | None = None,
     ) -> None:
+        self.sensor_error = sensor_error(sensor) if sensor and energy_status is not None else None
         self.columns = columns
         self.coefficients = coefficients
         self.basis = formulas.basis_of(columns)
@@ -171,6 +174,8 @@ class Impacts:
             self._base = self._read_base()
         low, mid, high = self._base
         own, of_mid, status, sources = self.coefficients.plan(self.basis, self.status, part, quantity)
+        if self.sensor_error is not None:
+            sources = (self.sensor_error.id, *sources)
         return Quantity(
             low * own[0] + mid * of_mid[0],
             mid * own[1] + mid * of_mid[1],
@@ -264,7 +269,7 @@ def impacts_of(event: UsageEvent, coefficients: Coefficients) -> Impacts:
     if event.energy_j is not None:
         status = Status.MEASURED if event.energy_status == "measured" else Status.MODELLED
     counted = Status.DECLARED if event.basis == "declared" else Status.REPORTED
-    return Impacts(formulas.event_columns(facts), coefficients, status, counted)
+    return Impacts(formulas.event_columns(facts), coefficients, status, counted, event.energy_sensor)
 
 
 def estimate(

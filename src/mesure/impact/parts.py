@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from mesure.catalogue import Factor
     from mesure.impact.coefficients import Coefficients
 
 __all__ = ["Computed", "parts_of"]
@@ -26,6 +27,7 @@ class Computed(Protocol):
     basis: int
     row: dict[str, float]
     counted: Status
+    sensor_error: Factor | None
 
     @property
     def status(self) -> Status: ...
@@ -69,7 +71,8 @@ def _energies(impacts: Computed) -> dict[str, Quantity]:
         server = _product(out["accelerator_energy_wh"], host)
     else:
         low, mid, high = (e[f"x_measured_{q}_wh"] for q in formulas.QUANTILES)
-        read = Quantity(low, mid, high, "Wh", impacts.status)
+        sensed = (impacts.sensor_error.id,) if impacts.sensor_error is not None else ()
+        read = Quantity(low, mid, high, "Wh", impacts.status, sensed)
         if impacts.basis == formulas.SERVER:
             server = read
         elif impacts.basis == formulas.PROCESSOR:

@@ -7,12 +7,13 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from mesure.catalogue import current
+from mesure.errors import CatalogueError
 from mesure.quantity import Quantity, Status
 
 if TYPE_CHECKING:
     from mesure.catalogue import Factor
 
-__all__ = ["Sourced", "Stack", "end_of", "of_region", "processor_share", "stack_of"]
+__all__ = ["Sourced", "Stack", "end_of", "of_region", "processor_share", "sensor_error", "stack_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,14 @@ def _quantity(factor: Factor, status: Status = Status.MODELLED) -> Quantity:
 def processor_share() -> Factor:
     """The whole machine over its processor package."""
     return current().constant("processor", "share")
+
+
+def sensor_error(sensor: str) -> Factor | None:
+    """The stated error of what read an energy, by the name on the event; None where it is not listed."""
+    try:
+        return current().constant(f"sensor-{sensor.partition(':')[0]}", "energy_error")
+    except CatalogueError:
+        return None
 
 
 def stack_of(provider: str | None, year: int, *, on_processor: bool, region: str | None = None) -> Stack:

@@ -19,8 +19,8 @@ from mesure.apps.cli import checks
 from mesure.apps.cli.checks import Finding, findings
 from mesure.apps.cli.doctor import _conclusion
 from mesure.apps.cli.voice import Voice
-from mesure.config import ProviderSettings, ServerSettings, Settings
-from mesure.errors import MesureError
+from mesure.config import ProviderSettings, SensorSettings, ServerSettings, Settings
+from mesure.meter.sensors import Device, Found, Raw, Sensor, SensorUnavailable
 
 Run = Callable[..., Any]
 
@@ -252,35 +252,51 @@ def test_a_backlog_begins_at_64_mb_of_all_files(size: int, level: str) -> None:
 
 
 def _sensor(monkeypatch: pytest.MonkeyPatch, code: str) -> list[Finding]:
-    error = MesureError(
+    why = SensorUnavailable(
         "The processor has an energy counter that this user may not read", action="Ask root.", code=code
     )
-    monkeypatch.setattr("mesure.meter.sensors.why_no_rapl", lambda: error)
+    monkeypatch.setattr("mesure.meter.sensors.look", lambda: [Found("rapl", None, why)])
     return found("sensors")
 
 
-@pytest.mark.parametrize(
-    ("code", "level", "action"), [("sensor_permission", "warning", True), ("sensor_absent", "ok", False)]
-)
-def test_a_counter_that_may_not_be_read_is_worth_a_word_one_that_is_not_there_is_not(
-    monkeypatch: pytest.MonkeyPatch, code: str, level: str, action: bool
-) -> None:
-    first, accelerator = _sensor(monkeypatch, code)
-    assert (first.level, bool(first.action)) == (level, action)
-    assert first.values["what"] == "The processor has an energy counter that this user may not read"
-    assert accelerator.level == "ok"
+def test_a_counter_that_may_not_be_read_is_worth_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused, none = _sensor(monkeypatch, "sensor_permission")
+    assert (refused.level, refused.values["action"]) == ("warning", "Ask root.")
+    assert refused.values["what"] == "The processor has an energy counter that this user may not read"
+    assert (none.level, none.action) == ("ok", "")
 
 
-def test_a_counter_that_can_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mesure.meter.sensors.why_no_rapl", lambda: None)
-    assert "RAPL" in found("sensors")[0].what
+def test_a_counter_that_is_not_there_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    (none,) = _sensor(monkeypatch, "sensor_absent")
+    assert (none.level, none.action) == ("ok", "")
+    assert "modelled" in none.what
+
+
+def test_a_sensor_that_can_be_read_is_said_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+    device = Device("a", "a", lambda: Raw(0.0, None))
+    sensor = Sensor("rapl", "counter", "cpu", [device], close=lambda: closed.append(True))
+    monkeypatch.setattr("mesure.meter.sensors.look", lambda: [Found("rapl", sensor)])
+    (finding,) = found("sensors")
+    assert (finding.level, finding.values) == ("ok", {"name": "rapl", "count": 1})
+    assert closed == [True]
+
+
+def test_a_sensor_declared_in_vain_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mesure.meter.sensors.look", list)
+    declared = {
+        "bmc": SensorSettings(kind="redfish", url="http://127.0.0.1:1", password_env="NOBODY_SETS_THIS", user="u")
+    }
+    problem, _ = found("sensors", sensors=declared)
+    assert (problem.level, problem.values["name"]) == ("problem", "bmc")
+    assert "password" in str(problem.values["what"])
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_what_a_lower_room_says_is_in_the_language(mesure: Run, monkeypatch: pytest.MonkeyPatch, language: str) -> None:
     _sensor(monkeypatch, "sensor_permission")
     out = mesure("doctor", "--port", "0", "--data", "d", "--lang", language).out
-    (line,) = (line for line in out.splitlines() if "CPU" in line or "processeur a un compteur" in line)
+    (line,) = (line for line in out.splitlines() if "rapl" in line)
     assert ("The processor has an energy counter" in line) is (language == "en")
 
 

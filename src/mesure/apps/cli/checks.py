@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mesure.config import ProviderSettings, Settings
+    from mesure.meter.sensors import Found
     from mesure.state import Store
 
 __all__ = ["Finding", "Level", "findings"]
@@ -60,7 +61,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         "state": partial(_state, settings),
         "port": partial(_port, settings),
         "providers": partial(_providers, settings),
-        "sensors": _sensors,
+        "sensors": partial(_sensors, settings),
         "clock": partial(_clock, settings.organisation.timezone),
         "weights": _weights,
     }
@@ -247,21 +248,33 @@ def _drift(name: str, date: str | None) -> Iterator[Finding]:
         yield Finding("clock", "warning", what, mark("Synchronise the clock: days and months depend on it."), values)
 
 
-def _sensors() -> Iterator[Finding]:
-    from mesure.meter.sensors import why_no_rapl
+def _sensors(settings: Settings) -> Iterator[Finding]:
+    """What this machine has; of the rest, only what a right would open, and what mesure.toml declares in vain."""
+    from mesure.meter.sensors import declared_sensors, look
 
-    reason = why_no_rapl()
-    if reason is None:
-        yield Finding("sensors", "ok", mark("The processor's energy counter (RAPL) can be read"))
-    else:
-        values: dict[str, object] = {"what": reason.what.rstrip("."), "action": reason.action}
-        level: Level = "warning" if reason.code == "sensor_permission" else "ok"
-        what = mark("{what}: energy on this machine is modelled from CPU time")
-        yield Finding("sensors", level, what, "{action}" if level == "warning" else "", values)
-    if any(Path("/proc/driver/nvidia/gpus").glob("*")) or Path("/dev/nvidiactl").exists():
-        yield Finding("sensors", "ok", mark("An NVIDIA accelerator is present (NVML)"))
-    else:
-        yield Finding("sensors", "ok", mark("No NVIDIA accelerator on this machine"))
+    local, declared = look(), declared_sensors(settings.sensors)
+    try:
+        for found in (*local, *declared):
+            yield from _sensor(found, declared=found in declared)
+        if not any(found.sensor for found in (*local, *declared)):
+            yield Finding(
+                "sensors", "ok", mark("No energy counter here: energy on this machine is modelled from CPU time")
+            )
+    finally:
+        for found in (*local, *declared):
+            if found.sensor is not None:
+                found.sensor.close()
+
+
+def _sensor(found: Found, *, declared: bool) -> Iterator[Finding]:
+    if found.sensor is not None:
+        values: dict[str, object] = {"name": found.name, "count": len(found.sensor.devices)}
+        yield Finding("sensors", "ok", mark("{name} can be read: {count} devices"), values=values)
+    elif declared or (found.why is not None and found.why.code == "sensor_permission"):
+        assert found.why is not None
+        values = {"name": found.name, "what": found.why.what.rstrip("."), "action": found.why.action}
+        level: Level = "problem" if declared else "warning"
+        yield Finding("sensors", level, mark("{name}: {what}"), "{action}", values)
 
 
 def _clock(zone: str) -> Iterator[Finding]:

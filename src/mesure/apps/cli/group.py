@@ -35,6 +35,7 @@ COMMANDS = {
     "keys": ("mesure.apps.cli.keys", mark("Make, rotate and revoke the virtual keys of the gateway.")),
     "state": ("mesure.apps.cli.state", mark("Back up and restore what Mesure keeps beside the ledger.")),
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files into the ledger: exports, tables, metrics.")),
+    "sensors": ("mesure.apps.cli.sensors", mark("List what reads energy on this machine, and why the rest cannot.")),
     "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),
 }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mesure.meter.sensors.source import Scope, SensorStatus
 
-__all__ = ["POWERCAP", "RaplSource", "rapl_zones"]
+__all__ = ["POWERCAP", "RaplSource", "check_readable", "label_of", "machine_busy_seconds", "rapl_zones"]
 
 POWERCAP = Path("/sys/class/powercap")
 _STAT = Path("/proc/stat")
@@ -101,35 +101,36 @@ def rapl_zones(root: Path = POWERCAP) -> list[Path]:
 
     `psys` contains the packages, `core` and `uncore` are parts of them, `intel-rapl-mmio` shows them twice: left out.
     """
-    packages = [zone for zone in sorted(root.glob("intel-rapl:*")) if _label(zone).startswith("package")]
+    packages = [zone for zone in sorted(root.glob("intel-rapl:*")) if label_of(zone).startswith("package")]
     if not packages:
         raise SensorUnavailable(
             "This machine shows no energy counter of its processor (usual on a virtual machine)",
             value=str(root),
             action="Nothing to do: energy is modelled from CPU time. On your own hardware, load the intel_rapl module",
         )
-    memories = [zone for zone in sorted(root.glob("intel-rapl:*:*")) if _label(zone) == "dram"]
+    memories = [zone for zone in sorted(root.glob("intel-rapl:*:*")) if label_of(zone) == "dram"]
     zones = packages + memories
     for zone in zones:
-        _check_readable(zone / "energy_uj")
+        check_readable(zone / "energy_uj")
     return zones
 
 
-def _label(zone: Path) -> str:
+def label_of(zone: Path) -> str:
     try:
         return (zone / "name").read_text().strip()
     except OSError:
         return ""
 
 
-def _check_readable(counter: Path) -> None:
+def check_readable(counter: Path) -> None:
     try:
         int(counter.read_text())
     except PermissionError:
         raise SensorUnavailable(
             "The processor has an energy counter that this user may not read",
             value=str(counter),
-            action="As root, let this user's group read that file (chgrp, chmod g+r) after each start of the machine.",
+            action="As root: chmod a+r /sys/class/powercap/intel-rapl*/energy_uj "
+            "(the udev rule that keeps it after a restart is in docs/sensors.md)",
             code="sensor_permission",
         ) from None
     except (OSError, ValueError):
