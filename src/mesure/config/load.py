@@ -23,7 +23,7 @@ __all__ = ["load_settings"]
 _PATH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Tables whose keys are names chosen by the user.
-_NAMED_TABLES = ("providers", "deployments", "sensors")
+_NAMED_TABLES = ("providers", "deployments", "sensors", "budgets", "receivers")
 
 
 def load_settings(
@@ -115,10 +115,10 @@ def _convert(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> 
         if not isinstance(value, dict):
             raise ConfigError(f"[{where}] must be a table", action=f"Write [{where}.<name>].")
         return {name: _build(get_args(hint)[1], table, f"{where}.{name}") for name, table in value.items()}
-    converted = _texts(value) if get_origin(hint) is list else _scalar(hint, value)
+    converted = _list(get_args(hint)[0], value) if get_origin(hint) is list else _scalar(hint, value)
     shown = "(hidden)" if metadata.get("secret") else value
     if converted is None:
-        kind = _NAMES.get(hint, "a list of texts")
+        kind = _NAMES.get(hint, "a list of numbers" if hint == list[float] else "a list of texts")
         raise ConfigError(f"{where} must be {kind}", value=shown, action="Correct its value.")
     if metadata.get("choices") and converted not in metadata["choices"]:
         allowed = ", ".join(metadata["choices"])
@@ -131,9 +131,12 @@ def _convert(hint: Any, value: Any, where: str, metadata: Mapping[str, Any]) -> 
     return converted
 
 
-def _texts(value: Any) -> list[str] | None:
-    """A list of texts; from the environment, texts between commas."""
+def _list(hint: Any, value: Any) -> list[Any] | None:
+    """A list of texts or of numbers; from the environment, between commas."""
     items = value.split(",") if isinstance(value, str) else value
+    if hint is float:
+        numbers = [_scalar(float, item) for item in items] if isinstance(items, list) else [None]
+        return None if None in numbers else numbers
     if isinstance(items, list) and all(isinstance(item, str) for item in items):
         return [item.strip() for item in items if item.strip()]
     return None

@@ -20,9 +20,9 @@ without a file, `mesure up --upstream URL` is enough. An unknown setting, a valu
 stops the start with a message that names it.
 
 **Precedence**: command-line flag > environment variable > file > default. Environment variables are named
-`MESURE_<SECTION>_<SETTING>` in capitals (`MESURE_SERVER_PORT=8421`); lists are written with commas. Providers and
-deployments are tables named by you and come from the file only; their keys may come from the environment through
-`api_key_env`.
+`MESURE_<SECTION>_<SETTING>` in capitals (`MESURE_SERVER_PORT=8421`); lists are written with commas. Tables
+that you name (providers, deployments, sensors, budgets, receivers) come from the file only; their secrets may come from the
+environment through `api_key_env` and the like.
 
 `version = {CONFIG_VERSION}` is the version of this format. A file written for another version is refused.
 
@@ -64,7 +64,9 @@ def _section(title: str, kind: Any, prefix: str | None) -> str:
 
 
 def _row(setting: Field[Any], hint: Any) -> str:
-    kind = {int: "whole number", float: "number", bool: "true / false", str: "text"}.get(hint, "list of texts")
+    kind = {int: "whole number", float: "number", bool: "true / false", str: "text"}.get(
+        hint, "list of numbers" if hint == list[float] else "list of texts"
+    )
     if choices := setting.metadata["choices"]:
         kind = " / ".join(f"`{choice}`" for choice in choices)
     elif hint in (int, float) and setting.metadata["least"] > 0:

@@ -8,12 +8,16 @@ from typing import Any
 __all__ = [
     "CONFIG_VERSION",
     "AgentSettings",
+    "AlertSettings",
+    "BudgetSettings",
     "DeploymentSettings",
     "GatewaySettings",
     "LedgerSettings",
+    "MailSettings",
     "OrganisationSettings",
     "OtlpSettings",
     "ProviderSettings",
+    "ReceiverSettings",
     "SensorSettings",
     "ServerSettings",
     "Settings",
@@ -72,6 +76,7 @@ class OrganisationSettings:
     timezone: str = _setting("Europe/Paris", "A day is a day of this time zone.")
     language: str = _setting("fr", "First language of pages and messages.", choices=("fr", "en"))
     headcount: int = _setting(0, "Number of people, to give totals a scale; 0 when not given.")
+    holidays: list[str] = _setting([], "Days, as 2026-12-25, that forecasts take for a Sunday.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +215,7 @@ class LedgerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateSettings:
-    """Where virtual keys are kept."""
+    """Where virtual keys, budgets and alerts are kept."""
 
     url: str = _setting(
         "",
@@ -218,6 +223,73 @@ class StateSettings:
         "Empty: SQLite, `state.sqlite` in the data folder.",
         secret=True,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSettings:
+    """A limit on a period. The table's name is the budget's. Empty scopes mean all; several must all hold."""
+
+    limit: float = _setting(0.0, "How much for one period, in `unit`; above 0.")
+    unit: str = _setting("kWh", "`kWh`, `kgCO2eq`, `L` (water), `calls`, or a currency such as `EUR`.")
+    period: str = _setting("month", "When it begins again.", choices=("day", "week", "month", "quarter", "year"))
+    organisation: str = _setting("", "Only calls of this organisation.")
+    end_client: str = _setting("", "Only calls for this end client.")
+    team: str = _setting("", "Only calls of this team.")
+    use_case: str = _setting("", "Only calls for this use case.")
+    key: str = _setting("", "Only calls with this virtual key, as mesure-xxxxxxxx.")
+    model: str = _setting("", "Only calls to this model, by its catalogue name or as it was asked for.")
+    thresholds: list[float] = _setting([0.5, 0.8, 1.0], "Shares of the limit that are told when reached.")
+    mode: str = _setting(
+        "inform", "`inform` tells; `hard` also refuses calls that no longer fit.", choices=("inform", "hard")
+    )
+    fail_open: bool = _setting(
+        True, "Hard, while the state store is down: calls go on, up to `outage_share` of the limit for each worker."
+    )
+    outage_share: float = _setting(0.1, "See `fail_open`.")
+    usd_rate: float = _setting(
+        0.0, "One US dollar in the budget's currency, for calls of which only a list price is known; 0: they count not."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """What is looked at, how often, and where alerts lead."""
+
+    every_s: float = _setting(60.0, "How often budgets and rules are evaluated.", least=1.0)
+    off: list[str] = _setting([], "Codes of alerts that are not raised: see the alerts' document.")
+    link: str = _setting("", "Address of the pages as receivers reach them; the address listened on if empty.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """The SMTP server that takes alerts by e-mail. None is sent while `host` is empty."""
+
+    host: str = _setting("", "Name of the server.")
+    port: int = _setting(587, "Its port; usually 465 for `tls`.")
+    security: str = _setting(
+        "starttls", "How the connection is protected; `none` sends no password.", choices=("starttls", "tls", "none")
+    )
+    user: str = _setting("", "Login, if the server asks for one.")
+    password: str = _setting("", "Its password. Prefer `password_env`.", secret=True)
+    password_env: str = _setting("", "Environment variable that holds the password.")
+    sender: str = _setting("", "Address alerts come from.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverSettings:
+    """Who is told of alerts. The table's name is the receiver's."""
+
+    kind: str = _setting(
+        "email", "How: e-mail or a webhook.", choices=("email", "generic", "slack", "teams", "mattermost")
+    )
+    to: list[str] = _setting([], "E-mail addresses.")
+    url: str = _setting("", "Address of the webhook. Prefer `url_env`: many such addresses are secrets.", secret=True)
+    url_env: str = _setting("", "Environment variable that holds the address.")
+    secret: str = _setting("", "Key that signs `generic` messages. Prefer `secret_env`.", secret=True)
+    secret_env: str = _setting("", "Environment variable that holds the key.")
+    language: str = _setting("", "Language of the messages; the organisation's if empty.", choices=("", "fr", "en"))
+    least: str = _setting("warning", "From which severity on.", choices=("info", "warning", "serious"))
+    team: str = _setting("", "Only alerts about this team.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,3 +307,7 @@ class Settings:
     deployments: dict[str, DeploymentSettings] = field(default_factory=dict)
     sensors: dict[str, SensorSettings] = field(default_factory=dict)
     agent: AgentSettings = field(default_factory=AgentSettings)
+    budgets: dict[str, BudgetSettings] = field(default_factory=dict)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
+    receivers: dict[str, ReceiverSettings] = field(default_factory=dict)

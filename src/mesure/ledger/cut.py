@@ -28,6 +28,8 @@ DIMENSIONS = (
     "environment",
     "figure",  # how the energy was obtained: a `Status`
 )
+#: What calls are chosen by, and not split by: the virtual key they were made with.
+_CHOSEN_BY = ("key_id",)
 #: Dimensions that are no column of the record: they come with the price.
 DERIVED = ("model", "figure")
 #: Measure -> its unit; money is in the currency that most calls are priced in.
@@ -58,7 +60,7 @@ class Cut:
     edges: tuple[datetime, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*filter(None, (self.by,)), *(name for name, _ in self.where)):
+        for name in (*filter(None, (self.by,)), *(name for name, _ in self.where if name not in _CHOSEN_BY)):
             if name not in DIMENSIONS:
                 raise InvalidValue(
                     "Calls cannot be split by this",
