@@ -12,6 +12,9 @@ WITH_VALUES = (
     mark("This file looks like several exports: {names}"),
     mark("{name} must be a list of objects"),
     mark("The meter {name} counts tokens in a unit that is not known"),
+    mark("[imports.{name}] holds something else than FIELD=VALUE"),
+    mark("mesure.toml cannot be written: {reason}"),
+    mark("The folder to watch cannot be read: {reason}"),
 )
 
 PLAIN = (
@@ -53,4 +56,20 @@ PLAIN = (
     mark("(the scrape before)"),
     mark("(the scrape)"),
     mark("(the server)"),
+    mark("No reading of this name is saved"),
+    mark("Save one with --save NAME, or write it under [imports.NAME] in mesure.toml"),
+    mark("This cannot be the name of a reading"),
+    mark("Use letters, digits, dash and underscore only"),
+    mark("Another reading of this name is saved"),
+    mark("Choose another name, or edit mesure.toml"),
+    mark("mesure.toml cannot be read"),
+    mark("Correct the file, or check its rights"),
+    mark("Check its rights"),
+    mark("Check the path and its rights"),
+    mark("Name files to import, or a folder to watch, one of the two"),
+    mark("See mesure import --help"),
+    mark("Rows of this file are refused, and none of it was imported"),
+    mark("Correct these rows, or import the others with --skip-bad"),
+    mark("This file was rewritten: its rows would count twice"),
+    mark("Give the new file another name if its calls are new, or import it with --replace"),
 )

@@ -12,6 +12,7 @@ __all__ = [
     "BudgetSettings",
     "DeploymentSettings",
     "GatewaySettings",
+    "ImportSettings",
     "LedgerSettings",
     "MailSettings",
     "OrganisationSettings",
@@ -214,6 +215,21 @@ class LedgerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSettings:
+    """How a table of usage is read: `mesure import --save NAME` writes one, `--using NAME` reads with it."""
+
+    export: str = _setting("", "Whose export it is, as in `--as`; found from its columns if empty.")
+    map: list[str] = _setting([], "Columns that hold fields, as in `--map`: `team=Pôle`.")
+    set: list[str] = _setting([], "Values for every row, as in `--set`: `provider=azure`.")
+    cycle: list[str] = _setting([], "Values for the rows in turn, as in `--cycle`.")
+    timezone: str = _setting("", "Time zone of times without an offset; the organisation's if empty.")
+    decimal: str = _setting("point", "How numbers are written.", choices=("point", "comma"))
+    dates: str = _setting("iso", "How times are written.", choices=("iso", "french", "unix", "unix-ms"))
+    delimiter: str = _setting("", "What separates cells; found from the header if empty.")
+    encoding: str = _setting("utf-8", "How letters are written.", choices=("utf-8", "windows-1252"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StateSettings:
     """Where virtual keys, budgets and alerts are kept."""
 
@@ -311,3 +327,4 @@ class Settings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     receivers: dict[str, ReceiverSettings] = field(default_factory=dict)
+    imports: dict[str, ImportSettings] = field(default_factory=dict)

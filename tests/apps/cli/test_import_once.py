@@ -140,18 +140,18 @@ def test_rows_that_another_program_brought_since_the_review_are_seen(
     mesure: Run, usage: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, str]
 ) -> None:
     """Between the review and the first row written, the same file comes in by another way."""
-    report = import_files._report
+    report = import_files.report
 
     def meanwhile(*arguments: Any, **more: Any) -> None:
-        monkeypatch.setattr(import_files, "_report", report)
+        monkeypatch.setattr(import_files, "report", report)
         assert mesure("import", usage, "--data", "d").code == 0
         report(*arguments, **more)
 
-    monkeypatch.setattr(import_files, "_report", meanwhile)
+    monkeypatch.setattr(import_files, "report", meanwhile)
     ran = mesure("import", usage, "--data", "d", *options, "--json")
     assert (ran.code, ran.error["code"]) == (1, "imported_otherwise")
     assert rows_of(Path("d"), "count(*)") == [(2,)]
-    monkeypatch.setattr(import_files, "_report", meanwhile)
+    monkeypatch.setattr(import_files, "report", meanwhile)
     assert counts(mesure("import", usage, "--data", "d", "--json")) == (0, 2, 0)
 
 

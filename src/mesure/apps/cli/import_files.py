@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mesure.apps.cli.group import Command
+from mesure.apps.cli.import_jobs import Job, imported, ledger_of, reviewed
+from mesure.apps.cli.import_told import report, summary, told
 from mesure.apps.cli.options import config_option, data_option, spoken_options
-from mesure.apps.cli.voice import FAILED, Voice, printable
-from mesure.errors import ImportRefused
+from mesure.apps.cli.voice import FAILED, Voice
+from mesure.errors import InvalidValue
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from mesure.config import Settings
-    from mesure.ledger import KnownImport, Ledger
-    from mesure.meter.imports import BadRow, Conventions, ImportPlan, Review, TableFile
+    from mesure.apps.cli.import_reading import Reading
+    from mesure.ledger import Ledger
 
 __all__ = ["command"]
-
-#: Rows shown by --dry-run.
-_PREVIEWED = 3
-
-
-class _Job(NamedTuple):
-    file: TableFile
-    plan: ImportPlan
-    review: Review
-    replaced: tuple[KnownImport, ...]
-
-
-class _Result(NamedTuple):
-    added: int
-    already: int
-    removed: int
 
 
 class _Pairs(click.ParamType[tuple[str, str]]):
@@ -61,7 +44,7 @@ class _Pairs(click.ParamType[tuple[str, str]]):
         "content enters once, however often it is imported; of a file that grew, only the new rows."
     ),
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, metavar="FILE...")
 @data_option
 @config_option
 @click.option(
@@ -83,12 +66,11 @@ class _Pairs(click.ParamType[tuple[str, str]]):
     "--timezone", metavar="ZONE", help=mark("Time zone of times without an offset; the organisation's if left out.")
 )
 @click.option(
-    "--decimal", type=click.Choice(["point", "comma"]), default="point", help=mark("How numbers are written.")
+    "--decimal", type=click.Choice(["point", "comma"]), help=mark("How numbers are written; point when left out.")
 )
 @click.option(
     "--dates",
     type=click.Choice(["iso", "french", "unix", "unix-ms"]),
-    default="iso",
     help=mark("How times are written: 2026-11-22 08:30, 22/11/2026 08:30, seconds or milliseconds since 1970."),
 )
 @click.option(
@@ -97,9 +79,28 @@ class _Pairs(click.ParamType[tuple[str, str]]):
 @click.option(
     "--encoding",
     type=click.Choice(["utf-8", "windows-1252"]),
-    default="utf-8",
     help=mark("How letters are written: windows-1252 for a CSV saved by Excel in French."),
 )
+@click.option(
+    "--guess", is_flag=True, help=mark("Take columns that are likely and that nothing contests, and say which.")
+)
+@click.option("--save", metavar="NAME", help=mark("Write how the file is read into mesure.toml, under [imports.NAME]."))
+@click.option("--using", metavar="NAME", help=mark("Read as was saved under [imports.NAME]."))
+@click.option(
+    "--watch",
+    metavar="DIR",
+    help=mark("Keep importing what arrives or grows in a folder, each content once; nothing in it is moved."),
+)
+@click.option(
+    "--settle",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    metavar="S",
+    show_default=True,
+    help=mark("Seconds a watched file must stay unchanged before it is read."),
+)
+@click.option("--every", type=click.FloatRange(min=0.01), default=2.0, hidden=True, help=mark("Seconds between looks."))
+@click.option("--passes", type=click.IntRange(min=1), hidden=True, help=mark("Looks at the folder before the end."))
 @click.option("--replace", is_flag=True, help=mark("Take out what this file brought before, and import it again."))
 @click.option("--skip-bad", is_flag=True, help=mark("Import the other rows when some are refused."))
 @click.option("--batch", type=click.IntRange(min=1), default=10_000, hidden=True, help=mark("Rows per commit."))
@@ -109,227 +110,63 @@ class _Pairs(click.ParamType[tuple[str, str]]):
 @spoken_options
 @click.pass_context
 def command(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
+    from mesure.apps.cli.import_reading import Reading
     from mesure.config import load_settings
 
     voice: Voice = ctx.obj
+    if bool(files) == bool(options["watch"]):
+        raise InvalidValue(
+            "Name files to import, or a folder to watch, one of the two",
+            action="See mesure import --help.",
+            code="usage",
+        )
     settings = load_settings(options["config"], flags={"server.data": options["data"]})
-    ledger = _ledger(settings)
-    jobs: list[_Job] = []
-    for path in files:
-        jobs.append(_reviewed(voice, path, options, settings, ledger, jobs))
-    bad = sum(job.review.refused_count for job in jobs)
-    refused = bool(bad) and not options["skip_bad"]
-    _report(voice, jobs, preview=options["dry_run"])
-    results = [] if options["dry_run"] or refused else [_imported(voice, job, ledger, options["batch"]) for job in jobs]
-    voice.emit({"dry_run": options["dry_run"], "files": [_summary(*pair) for pair in _paired(jobs, results)]})
-    if refused:
-        if not options["dry_run"]:
-            voice.note(voice.t("Nothing was imported. Correct these rows, or import the others with --skip-bad."))
+    reading, ledger = Reading.of(voice, settings, options), ledger_of(settings)
+    if options["watch"]:
+        _watch(voice, reading, ledger, options)
+    elif _refused(voice, files, reading, ledger, options):
         ctx.exit(FAILED)
 
 
-def _ledger(settings: Settings) -> Ledger:
-    from pathlib import Path
+def _refused(voice: Voice, files: tuple[str, ...], reading: Reading, ledger: Ledger, options: dict[str, Any]) -> bool:
+    """Whether rows were refused, so that nothing was imported."""
+    jobs: list[Job] = []
+    for path in files:
+        jobs.append(reviewed(voice, path, reading, ledger, before=jobs, replace=options["replace"]))
+    refused = any(job.review.refused_count for job in jobs) and not options["skip_bad"]
+    report(voice, jobs, preview=options["dry_run"])
+    if options["save"]:
+        _save(voice, options, reading, jobs[0])
+    results = [] if options["dry_run"] or refused else [imported(voice, job, ledger, options["batch"]) for job in jobs]
+    for job, result in zip(jobs, results, strict=False):
+        voice.say(told(voice, job.file.path.name, result))
+    paired = [(job, results[index] if results else None) for index, job in enumerate(jobs)]
+    voice.emit({"dry_run": options["dry_run"], "files": [summary(*pair) for pair in paired]})
+    if refused and not options["dry_run"]:
+        voice.note(voice.t("Nothing was imported. Correct these rows, or import the others with --skip-bad."))
+    return refused
 
-    from mesure.ledger import Ledger
 
-    return Ledger(Path(settings.server.data), settings.ledger, settings.deployments)
+def _save(voice: Voice, options: dict[str, Any], reading: Reading, job: Job) -> None:
+    from mesure.apps.cli.import_saved import save
+
+    path, name = Path(options["config"] or "mesure.toml"), options["save"]
+    if save(path, name, reading.saved(job.file, job.plan)):
+        voice.note(voice.t("Saved: read such a file again with --using {name}.", name=name))
 
 
-def _reviewed(
-    voice: Voice, path: str, options: dict[str, Any], settings: Settings, ledger: Ledger, before: list[_Job]
-) -> _Job:
-    """`before`: files of this run, which will be in the ledger when this one comes."""
-    from pathlib import Path
+def _watch(voice: Voice, reading: Reading, ledger: Ledger, options: dict[str, Any]) -> None:
+    from mesure.apps.cli.import_watch import Watch
 
-    from mesure.ledger import known_imports
-    from mesure.meter.imports import ImportPlan, TableFile, review
-    from mesure.meter.pseudonyms import Pseudonyms
-
-    file = TableFile.open(path, delimiter=options["delimiter"], encoding=options["encoding"], export=options["export"])
-    plan = ImportPlan.make(
-        file,
-        pseudonym=Pseudonyms(Path(settings.server.data)),
-        mapping=dict(options["mapping"]),
-        constants=dict(options["constants"]),
-        cycles={name: values.split(",") for name, values in options["cycles"]},
-        conventions=_conventions(options, settings),
+    folder = Path(options["watch"])
+    watch = Watch(
+        voice,
+        folder,
+        reading,
+        ledger,
+        settle_s=options["settle"],
+        skip_bad=options["skip_bad"],
+        batch=options["batch"],
     )
-    known = known_imports(ledger)
-    contents = {found.content for found in known} | {job.review.sha256 for job in before}
-    with voice.progress(voice.t("Checking {name}", name=file.path.name), file.size) as progress:
-        found = review(file, plan, known=contents, progress=progress)
-    if not found.rows:
-        raise ImportRefused("The file has no row below its header", value=path, action="Export it again, with rows.")
-    return _Job(file, plan, found, _replaced(path, found, plan.settings(file), known, replace=options["replace"]))
-
-
-def _replaced(
-    path: str, found: Review, settings: str, known: Iterable[KnownImport], *, replace: bool
-) -> tuple[KnownImport, ...]:
-    """The earlier imports to take out. Raises `ImportRefused` when the rows are there as other settings read them."""
-    contents = {part.content for part in found.parts}
-    there = tuple(earlier for earlier in known if earlier.content in contents and earlier.done)
-    if replace:
-        return there
-    if any(not earlier.import_id.endswith(f":{settings}") for earlier in there):
-        raise ImportRefused(
-            "Rows of this file were imported with other settings",
-            value=path,
-            action="Give the same options, or take those rows out and import the file again with --replace.",
-            code="imported_otherwise",
-        )
-    return ()
-
-
-def _conventions(options: dict[str, Any], settings: Settings) -> Conventions:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    from mesure.errors import InvalidValue
-    from mesure.meter.imports import Conventions
-
-    name = options["timezone"] or settings.organisation.timezone
-    try:
-        zone = ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidValue(
-            "This is not a time zone", value=name, action="Use a name such as Europe/Paris.", code="usage"
-        ) from None
-    return Conventions(timezone=zone, decimal=options["decimal"], dates=options["dates"])
-
-
-def _imported(voice: Voice, job: _Job, ledger: Ledger, batch: int) -> _Result:
-    from itertools import islice
-
-    from mesure.ledger import import_events, known_imports, remove_imports
-    from mesure.meter.imports import read_events
-
-    removed = remove_imports(ledger, job.replaced) if job.replaced else 0
-    added = already = start = 0
-    settings = job.plan.settings(job.file)
-    # Once more: another file of this run, or another program, may have brought rows since the review
-    _replaced(str(job.file.path), job.review, settings, known_imports(ledger), replace=False)
-    with voice.progress(voice.t("Importing {name}", name=job.file.path.name), job.file.size) as progress:
-        events = read_events(job.file, job.plan, job.review, progress=progress)
-        for part in job.review.parts:
-            rows = islice(events, part.accepted - start)
-            done = import_events(ledger, f"{part.content}:{settings}", rows, start=start, batch=batch)
-            added, already, start = added + done.added, already + done.already, part.accepted
-    result = _Result(added, already, removed)
-    voice.say(_told(voice, job.file.path.name, result))
-    return result
-
-
-def _told(voice: Voice, name: str, result: _Result) -> str:
-    n = voice.translator.n
-    said = [
-        n("{count} row added", "{count} rows added", result.added),
-        n("{count} already there", "{count} already there", result.already),
-    ]
-    if result.removed:
-        said.insert(0, n("{count} row taken out", "{count} rows taken out", result.removed))
-    return voice.t("{name}: {said}.", name=name, said=", ".join(said))
-
-
-def _report(voice: Voice, jobs: list[_Job], *, preview: bool) -> None:
-    for job in jobs:
-        if preview:
-            _preview(voice, job)
-        elif unused := job.plan.unused(job.file):
-            left = voice.t("Left aside: {columns}", columns=", ".join(map(_short, unused)))
-            voice.note(f"{job.file.path.name}: {left}")
-        for line in _doubts(voice, job.review):
-            voice.note(f"{job.file.path.name}: {line}")
-        for row in job.review.refused:
-            voice.note(_refusal(voice, job.file.path, row))
-        hidden = job.review.refused_count - len(job.review.refused)
-        if hidden:
-            voice.note(voice.t("... and {count} other rows refused.", count=voice.translator.number(hidden)))
-
-
-def _doubts(voice: Voice, found: Review) -> Iterator[str]:
-    """What accepted rows lack or may have wrong."""
-    n = voice.translator.n
-    said = {
-        "no_model": lambda count: n("{count} row without a model", "{count} rows without a model", count),
-        "no_amount": lambda count: n(
-            "{count} row without tokens or any other amount", "{count} rows without tokens or any other amount", count
-        ),
-        "long_ago": lambda count: n("{count} row before 2015", "{count} rows before 2015", count),
-        "in_future": lambda count: n("{count} row in the future", "{count} rows in the future", count),
-    }
-    for doubt, count in sorted(found.doubts.items()):
-        yield said[doubt](count)
-
-
-def _refusal(voice: Voice, path: Path, row: BadRow) -> str:
-    place = f"{path.name}:{row.line}" + (f" [{_short(row.column)}]" if row.column else "")
-    value = "" if row.error.value is None else f" ({_short(row.error.value)})"
-    what, action = voice.sentence(row.error.what), voice.sentence(row.error.action)
-    return f"{place}: {what.rstrip('.')}{value}. {action.rstrip('.')}."
-
-
-def _short(value: object) -> str:
-    return printable(value, 60)
-
-
-def _preview(voice: Voice, job: _Job) -> None:
-    number = voice.translator.number
-    found = job.review
-    export = job.file.export
-    voice.say(f"{job.file.path.name} ({job.file.format if export is None else voice.sentence(export.title)})")
-    width = max(len(name) for name in (*job.plan.mapping, *job.plan.assigned))
-    for name, column in job.plan.mapping.items():
-        origin = job.file.shown(name, column)
-        said = voice.sentence(origin) if origin.startswith("(") else origin  # words, and no name of a column
-        voice.say(f"  {name:<{width}}  <- {_short(said)}")
-    for name in job.plan.assigned:
-        given = job.plan.constants.get(name) or ", ".join(map(str, job.plan.cycles.get(name, ())))
-        voice.say(f"  {name:<{width}}  =  {_short(given)}  ({voice.t('assigned')})")
-    if unused := job.plan.unused(job.file):
-        voice.say("  " + voice.t("Left aside: {columns}", columns=", ".join(map(_short, unused))))
-    n = voice.translator.n
-    rows = n("{count} row", "{count} rows", found.rows)
-    voice.say(f"  {rows}, {n('{count} refused', '{count} refused', found.refused_count)}")
-    if found.first and found.last:
-        voice.say(f"  {found.first.isoformat()} .. {found.last.isoformat()}")
-    for name, total in found.totals.items():
-        voice.say(f"  {voice.t('total')} {name}: {number(total, 0 if total == int(total) else 2)}")
-    for event in _first_events(job):
-        shown = {k: v for k, v in event.items() if k in {*job.plan.mapping, *job.plan.assigned}}
-        voice.say("  | " + ", ".join(f"{name}={_short(value)}" for name, value in shown.items()))
-
-
-def _first_events(job: _Job) -> list[dict[str, Any]]:
-    from itertools import islice
-
-    from mesure.meter.imports import read_events
-
-    return [event.to_json() for event in islice(read_events(job.file, job.plan, job.review), _PREVIEWED)]
-
-
-def _paired(jobs: list[_Job], results: list[_Result]) -> list[tuple[_Job, _Result | None]]:
-    return [(job, results[index] if results else None) for index, job in enumerate(jobs)]
-
-
-def _summary(job: _Job, result: _Result | None) -> dict[str, Any]:
-    found = job.review
-    return {
-        "file": str(job.file.path),
-        "export": job.file.export.name if job.file.export else None,
-        "sha256": found.sha256,
-        "rows": found.rows,
-        "refused": found.refused_count,
-        "added": result.added if result else 0,
-        "already": result.already if result else 0,
-        "removed": result.removed if result else 0,
-        "mapping": {name: job.file.shown(name, column) for name, column in job.plan.mapping.items()},
-        "assigned": list(job.plan.assigned),
-        "unused_columns": list(job.plan.unused(job.file)),
-        "totals": dict(found.totals),
-        "doubts": dict(found.doubts),
-        "first": found.first.isoformat() if found.first else None,
-        "last": found.last.isoformat() if found.last else None,
-        "refused_rows": [{"line": row.line, "column": row.column} | row.error.to_json() for row in found.refused],
-        "preview": _first_events(job) if result is None and not found.refused_count else [],
-    }
+    voice.note(voice.t("Watching {folder}. Ctrl-C stops it.", folder=folder))
+    watch.run(options["every"], options["passes"])

@@ -1,6 +1,7 @@
 """Files of usage (CSV, JSON lines, plain or gzip) -> usage events, row by row, in constant memory."""
 
 from mesure.meter.imports.files import ENCODINGS, ContentDigest, RawRow, TableFile
+from mesure.meter.imports.guessing import Guess, Habits, guesses, habits_of, likely
 from mesure.meter.imports.mapping import FIELDS, known_field, propose
 from mesure.meter.imports.reading import DOUBTS, BadRow, ImportPlan, Part, Review, read_events, read_rows, review
 from mesure.meter.imports.values import Conventions
@@ -13,12 +14,17 @@ __all__ = [
     "BadRow",
     "ContentDigest",
     "Conventions",
+    "Guess",
+    "Habits",
     "ImportPlan",
     "Part",
     "RawRow",
     "Review",
     "TableFile",
+    "guesses",
+    "habits_of",
     "known_field",
+    "likely",
     "propose",
     "read_events",
     "read_rows",

@@ -307,6 +307,7 @@ def _utf8(line: bytes, encoding: Encoding, number: int, path: Path) -> bytes:
         f"Line {number} is not text in {encoding}",
         value=str(path),
         action=f"Say --encoding {other} if the file is in it, or save it as CSV UTF-8.",
+        code="encoding",
     )
 
 
