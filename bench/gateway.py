@@ -1,228 +1,168 @@
-"""Relative speed of the gateway: the same calls straight to a fast provider on loopback, and through the gateway.
+"""Speed of the gateway on loopback, in one run beside a direct call and other gateways, against a provider in memory.
 
-    python bench/gateway.py [--calls 3000] [--concurrency 16] [--json]
+    python bench/gateway.py [--calls 20000] [--seconds 10] [--rounds 3] [--memory-calls 100000] [--only NAME ...]
 
-Three processes: a provider that answers from memory, the gateway under uvicorn (uvloop, httptools) with its full
-metering and a real spool, and this one, which drives. The last line is one JSON object. On shared cores read the
-ratios, and `gateway_cpu_ms_per_call`, which is the gateway's own processor time.
+Measured in turn, `--rounds` times, medians told: JSON calls a second at 1, 16 and 64 callers, streams of twenty events
+a second (their events in one packet, and each in one of its own), the gateway's processor time a call, what it adds to
+the median and the 99th percentile of a call and to the first event of a stream at a fixed number of calls a second, and
+its memory after many calls. Goals are those of a worker with full metering on an idle machine; on a shared one read
+the ratios. The last line is one JSON object. LiteLLM's proxy and Portkey's gateway are installed for it, in a cache of
+their own, unless `--only mesure`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import multiprocessing
+import os
 import statistics
-import tempfile
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
 
-import httptools
-import psutil
-import uvicorn
-import uvloop
+from contenders import Contender, litellm, mesure_up, portkey, provider, worker
+from gateway_wire import EVENTS, Request, Timing, added, drive, drive_at
 
-from mesure.apps.gateway import Gateway
-from mesure.config import ProviderSettings, ServerSettings, Settings
-from mesure.ledger import Spool
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-_EVENTS = 20
-_MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is my parcel? " * 20}]
-_USAGE = {
-    "prompt_tokens": 120,
-    "completion_tokens": 40,
-    "total_tokens": 160,
-    "prompt_tokens_details": {"cached_tokens": 0},
-}
-
-
-def _answers() -> tuple[bytes, bytes]:
-    """(JSON answer, stream) as the bytes of whole HTTP answers."""
-    common = {"id": "chatcmpl-0123456789abcdef0123456789ab", "created": 1, "model": "gpt-4o-2024-11-20"}
-    choice: dict[str, Any] = {
-        "index": 0,
-        "finish_reason": "stop",
-        "message": {"role": "assistant", "content": "x" * 160},
-    }
-    body = json.dumps({**common, "object": "chat.completion", "choices": [choice], "usage": _USAGE}).encode()
-    events = []
-    for index in range(_EVENTS - 2):
-        delta = {"index": 0, "finish_reason": None, "delta": {"content": f"word{index} "}}
-        events.append({**common, "object": "chat.completion.chunk", "choices": [delta], "usage": None})
-    events.append({**common, "object": "chat.completion.chunk", "choices": [], "usage": _USAGE})
-    lines = [b"data: " + json.dumps(event, separators=(",", ":")).encode() + b"\n\n" for event in events]
-    lines.append(b"data: [DONE]\n\n")
-    chunked = b"".join(b"%x\r\n%s\r\n" % (len(line), line) for line in lines) + b"0\r\n\r\n"
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: "
-    whole = head + b"application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
-    return whole, head + b"text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n" + chunked
-
-
-class _Provider(asyncio.Protocol):
-    """Answers every request from memory; `"stream":true` chooses the stream."""
-
-    whole, streamed = _answers()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-        self._parser = httptools.HttpRequestParser(self)
-        self._body = b""
-
-    def data_received(self, data: bytes) -> None:
-        self._parser.feed_data(data)
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-
-    def on_message_complete(self) -> None:
-        self._transport.write(self.streamed if b'"stream":true' in self._body else self.whole)
-        self._body = b""
-
-
-def _provide(pipe: Connection) -> None:
-    async def serve() -> None:
-        server = await asyncio.get_running_loop().create_server(_Provider, "127.0.0.1", 0)
-        pipe.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    uvloop.run(serve())
-
-
-def _relay(pipe: Connection, provider_port: int, folder: str) -> None:
-    provider = ProviderSettings(
-        base_url=f"http://127.0.0.1:{provider_port}/v1", default=True, provider="openai", zone="FRA"
-    )
-    settings = Settings(server=ServerSettings(data=folder), providers={"mock": provider})
-    gateway = Gateway(settings, Spool(Path(folder) / "spool"))
-    config = uvicorn.Config(
-        gateway,
-        port=0,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-    )
-    server = uvicorn.Server(config)
-
-    async def serve() -> None:
-        task = asyncio.ensure_future(server.serve())
-        while not server.started:  # noqa: ASYNC110  (uvicorn offers no event)
-            await asyncio.sleep(0.01)
-        pipe.send(server.servers[0].sockets[0].getsockname()[1])
-        await task
-
-    uvloop.run(serve())
-
-
-class _Client(asyncio.Protocol):
-    """One connection that sends a request and waits for its whole answer."""
-
-    def __init__(self) -> None:
-        self.first: float | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-        self._parser = httptools.HttpResponseParser(self)
-
-    def data_received(self, data: bytes) -> None:
-        if self.first is None:
-            self.first = time.perf_counter()
-        self._parser.feed_data(data)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self._done.done():
-            self._done.set_exception(error or ConnectionError("closed"))
-
-    def on_message_complete(self) -> None:
-        if self._parser.get_status_code() != 200:
-            self._done.set_exception(RuntimeError(f"status {self._parser.get_status_code()}"))
-        else:
-            self._done.set_result(None)
-
-    async def call(self, request: bytes) -> tuple[float, float]:
-        """(seconds to the first byte, to the last)."""
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.first = None
-        began = time.perf_counter()
-        self._transport.write(request)
-        await self._done
-        return (self.first or began) - began, time.perf_counter() - began
-
-
-async def _drive(port: int, stream: bool, calls: int, concurrency: int) -> dict[str, float]:
-    asked: dict[str, Any] = {"model": "gpt-4o", "messages": _MESSAGES}
-    body = json.dumps({**asked, "stream": True} if stream else asked, separators=(",", ":")).encode()
-    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-    head += "authorization: Bearer sk-x\r\nuser-agent: bench\r\nx-mesure-team: care\r\nx-mesure-use-case: summary\r\n"
-    request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-    loop = asyncio.get_running_loop()
-    times: list[tuple[float, float]] = []
-
-    async def one(count: int) -> None:
-        _, client = await loop.create_connection(_Client, "127.0.0.1", port)
-        for _ in range(count):
-            times.append(await client.call(request))  # noqa: PERF401
-
-    began = time.perf_counter()
-    await asyncio.gather(*(one(calls // concurrency) for _ in range(concurrency)))
-    seconds = time.perf_counter() - began
-    last = sorted(end for _, end in times)
-    return {
-        "calls_per_s": len(times) / seconds,
-        "p50_ms": statistics.median(last) * 1e3,
-        "p99_ms": last[int(len(last) * 0.99)] * 1e3,
-        "first_p50_ms": statistics.median(first for first, _ in times) * 1e3,
-    }
-
-
-def _measure(process: psutil.Process, port: int, stream: bool, calls: int, concurrency: int) -> dict[str, float]:
-    calls = max(calls // concurrency, 1) * concurrency
-    uvloop.run(_drive(port, stream, max(calls // 10, concurrency), concurrency))  # connections, caches
-    before = process.cpu_times()
-    figures = uvloop.run(_drive(port, stream, calls, concurrency))
-    after = process.cpu_times()
-    figures["cpu_ms_per_call"] = (after.user + after.system - before.user - before.system) / calls * 1e3
-    return {name: round(value, 3) for name, value in figures.items()}
+_CALLERS = (1, 16, 64)
+#: Of the worker: (figure, goal, whether more is better).
+_GOALS = (
+    ("json_per_s", 4500.0, True),
+    ("streams_per_s", 2500.0, True),
+    ("cpu_ms_per_call", 0.20, False),
+    ("added_p50_ms", 0.5, False),
+    ("added_p99_ms", 3.0, False),
+    ("first_event_added_ms", 1.0, False),
+    ("rss_mb", 150.0, False),
+    ("times_litellm", 50.0, True),
+)
+_SLOW_SHARE = 0.02  # of the calls, for others: they take up to a hundred times as long
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=3000, help="calls of each measurement")
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--json", action="store_true", help="print the JSON line only")
+    parser.add_argument("--calls", type=int, default=20_000, help="calls of one measurement")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement at a fixed rate")
+    parser.add_argument("--rate", type=float, default=500.0, help="calls a second at a fixed rate")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory-calls", type=int, default=100_000)
+    parser.add_argument("--only", nargs="+", default=["mesure", "litellm", "portkey"], help="gateways to measure")
     given = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder:
-        near, far = context.Pipe()
-        provider = context.Process(target=_provide, args=(far,), daemon=True)
-        provider.start()
-        provider_port = near.recv()
-        relay = context.Process(target=_relay, args=(far, provider_port, folder), daemon=True)
-        relay.start()
-        ports = {"direct": (provider, provider_port), "gateway": (relay, near.recv())}
-        results: dict[str, Any] = {}
-        for concurrency in given.concurrency:
-            for stream in (False, True):
-                for name, (process, port) in ports.items():
-                    figures = _measure(psutil.Process(process.pid), port, stream, given.calls, concurrency)
-                    key = f"{'stream' if stream else 'json'}_{concurrency}"
-                    results.setdefault(key, {})[name] = figures
-                    if not given.json:
-                        print(f"{key:12} {name:8}", "  ".join(f"{k} {v:9.3f}" for k, v in figures.items()), flush=True)
-        rss = psutil.Process(relay.pid).memory_info().rss / 1e6
-        relay.terminate()
-        provider.terminate()
-        relay.join()
-    print(json.dumps({"bench": "gateway", "events_per_stream": _EVENTS, "gateway_rss_mb": round(rss, 1), **results}))
+    began, load = datetime.now(UTC), os.getloadavg()[0]
+    with ExitStack() as stack:
+        direct = stack.enter_context(provider())
+        others = _others(stack, direct.port, given.only)
+        figures = _measured(given, direct, others)
+    result = {
+        "bench": "gateway",
+        "at": began.isoformat(timespec="seconds"),
+        "load_before": round(load, 2),
+        "load_after": round(os.getloadavg()[0], 2),
+        "rounds": given.rounds,
+        "events_per_stream": EVENTS,
+        "gateways": figures,
+        "goals": _goals(figures),
+    }
+    _print_goals(result["goals"])
+    print(json.dumps(result))
+
+
+def _others(stack: ExitStack, port: int, names: list[str]) -> list[Contender]:
+    found: list[Contender | None] = []
+    if "mesure" in names:
+        found += [stack.enter_context(worker(port)), stack.enter_context(mesure_up(port))]
+    if "litellm" in names:
+        found.append(stack.enter_context(litellm(port)))
+    if "portkey" in names:
+        found.append(stack.enter_context(portkey(port)))
+    return [one for one in found if one is not None]
+
+
+def _measured(given: argparse.Namespace, direct: Contender, others: list[Contender]) -> dict[str, dict[str, float]]:
+    rounds: dict[str, list[dict[str, float]]] = {one.name: [] for one in (direct, *others)}
+    for one in (direct, *others):
+        _warm(one)
+    for number in range(given.rounds):
+        for one in (direct, *others):
+            rounds[one.name].append(_throughput(one, given.calls))
+            _say(f"round {number + 1}", one.name, rounds[one.name][-1])
+    figures = {name: _medians(found) for name, found in rounds.items()}
+    for one in others:
+        figures[one.name] |= _latency(given, direct, one)
+        _say("latency", one.name, figures[one.name])
+    for one in others:
+        if one.fast and given.memory_calls:
+            drive(one.port, Request(headers=one.headers), given.memory_calls, 16)
+        figures[one.name]["rss_mb"] = round(one.rss_mb(), 1)
+    _compare(figures)
+    return figures
+
+
+def _warm(one: Contender) -> None:
+    for stream in (None, "at once", "apart", "late"):
+        drive(one.port, Request(headers=one.headers, stream=stream), 64 if one.fast else 16, 16)
+
+
+def _throughput(one: Contender, calls: int) -> dict[str, float]:
+    count = calls if one.fast else max(int(calls * _SLOW_SHARE), 100)
+    found: dict[str, float] = {}
+    for callers in _CALLERS:
+        before = one.cpu_s()
+        found[f"json_per_s_{callers}"] = drive(one.port, Request(headers=one.headers), count, callers)
+        if callers == 16:
+            found["cpu_ms_per_call"] = (one.cpu_s() - before) / count * 1e3
+    before = one.cpu_s()
+    found["streams_per_s"] = drive(one.port, Request(headers=one.headers, stream="at once"), count // 2, 16)
+    found["cpu_ms_per_stream"] = (one.cpu_s() - before) / (count // 2) * 1e3
+    found["streams_apart_per_s"] = drive(one.port, Request(headers=one.headers, stream="apart"), count // 8, 64)
+    found["json_per_s"] = max(found[f"json_per_s_{callers}"] for callers in _CALLERS)
+    return found
+
+
+def _latency(given: argparse.Namespace, direct: Contender, one: Contender) -> dict[str, float]:
+    """What a gateway adds, measured in turn with direct calls."""
+    rate = given.rate if one.fast else min(given.rate, 20.0)
+    found: dict[str, float] = {"rate": rate}
+    for stream, names in ((None, {0.5: "added_p50_ms", 0.99: "added_p99_ms"}), ("late", {0.5: "first_event_added_ms"})):
+        plain: list[Timing] = []
+        through: list[Timing] = []
+        for _ in range(given.rounds):
+            plain.append(drive_at(direct.port, Request(stream=stream), rate, given.seconds / 2))
+            through.append(drive_at(one.port, Request(headers=one.headers, stream=stream), rate, given.seconds))
+        found |= {name: added(through, plain, share) for share, name in names.items()}
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(statistics.median(found[name] for found in rounds), 3) for name in rounds[0]}
+
+
+def _compare(figures: dict[str, dict[str, float]]) -> None:
+    for name, found in figures.items():
+        if name.startswith("litellm") and "mesure" in figures:
+            figures["mesure"]["times_litellm"] = round(figures["mesure"]["json_per_s"] / found["json_per_s"], 1)
+            ratio = found["cpu_ms_per_call"] / figures["mesure"]["cpu_ms_per_call"]
+            figures["mesure"]["cpu_of_litellm_over_ours"] = round(ratio, 1)
+
+
+def _goals(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, Any]]:
+    ours = figures.get("mesure", {})
+    return {
+        name: {"goal": goal, "measured": ours[name], "reached": ours[name] >= goal if more else ours[name] <= goal}
+        for name, goal, more in _GOALS
+        if name in ours
+    }
+
+
+def _say(what: str, name: str, found: dict[str, float]) -> None:
+    told = "  ".join(f"{key} {value:.3g}" if value < 1 else f"{key} {value:,.1f}" for key, value in found.items())
+    print(f"{what:8} {name:30} {told}", flush=True)
+
+
+def _print_goals(goals: dict[str, dict[str, Any]]) -> None:
+    for name, one in goals.items():
+        print(
+            f"{name:22} goal {one['goal']:>8g}   {one['measured']:>10g}   {'reached' if one['reached'] else 'MISSED'}"
+        )
 
 
 if __name__ == "__main__":

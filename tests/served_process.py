@@ -1,4 +1,4 @@
-"""The assembled server, as a process of its own."""
+"""`mesure up` as a process of its own, and what a client does with it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from openai import OpenAI
-from provider_double import GOOD_KEY
+from provider_double import GOOD_KEY, ProviderDouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from provider_double import ProviderDouble
 
 
 def free_port() -> int:
@@ -30,6 +28,7 @@ def free_port() -> int:
 class Server:
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.process, self.url = process, url
+        self.port = int(url.rpartition(":")[2])
         self.output = ""
 
     def get(self, path: str) -> str:
@@ -48,12 +47,15 @@ class Server:
 
 
 @contextmanager
-def served(provider: ProviderDouble, data: Path, *options: str) -> Iterator[Server]:
+def served(provider: ProviderDouble | None, data: Path, *arguments: str) -> Iterator[Server]:
+    """`mesure up`; without a provider, `arguments` are to name one."""
     # A port chosen here could be taken by another process before the server has it: it chooses, and says
-    command = [sys.executable, "-m", "mesure", "up", "--json", "--port", "0", "--upstream", provider.url]
+    command = [sys.executable, "-m", "mesure", "up", "--json", "--port", "0", "--data", data, *arguments]
+    if provider is not None:
+        command += ["--upstream", provider.url]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MESURE_")} | {"MESURE_LANG": "en"}
     process = subprocess.Popen(
-        [*command, "--data", str(data), *options],
+        [str(part) for part in command],
         cwd=data.parent,
         env=environment,
         stdout=subprocess.PIPE,
@@ -78,3 +80,16 @@ def served(provider: ProviderDouble, data: Path, *options: str) -> Iterator[Serv
         rest, _ = process.communicate()
         if server is not None:
             server.output = "".join(said) + rest
+
+
+def ask(server: Server, **headers: str) -> str:
+    with server.client() as client:
+        answer = client.chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "Où est mon colis ?"}], extra_headers=headers
+        )
+    return answer.id
+
+
+def counted(server: Server) -> float:
+    lines = server.get("/metrics").splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("mesure_calls_"))

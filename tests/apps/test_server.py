@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
@@ -16,18 +17,25 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import uvicorn
 from provider_double import GOOD_KEY, ProviderDouble
 from starlette.testclient import TestClient
+from wire import Wire, until
 
+from mesure.apps.gateway import Gateway
 from mesure.apps.hosts import is_loopback
-from mesure.apps.server import _address, _House, _Server, bind, serve
+from mesure.apps.house import House
+from mesure.apps.http1.asgi import AsgiService
+from mesure.apps.http1.connection import Connection
+from mesure.apps.http1.serving import Serving
+from mesure.apps.listening import address_of, bind
+from mesure.apps.server import _stop_on_signals, serve, serving_of
+from mesure.apps.totals import GatewayTotals
 from mesure.catalogue import current
 from mesure.config import ServerSettings, Settings
 from mesure.errors import ConfigError, LedgerError
-from mesure.ledger import Committer, Ledger
+from mesure.ledger import Committer, Ledger, Spool
 from mesure.record import UsageEvent, new_id
-from served_process import Server, free_port, served
+from served_process import ask, counted, free_port, served
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -39,19 +47,6 @@ if TYPE_CHECKING:
 def provider() -> Iterator[ProviderDouble]:
     with ProviderDouble() as double:
         yield double
-
-
-def ask(server: Server, **headers: str) -> str:
-    with server.client() as client:
-        answer = client.chat.completions.create(
-            model="gpt-4o", messages=[{"role": "user", "content": "Où est mon colis ?"}], extra_headers=headers
-        )
-    return answer.id
-
-
-def counted(server: Server) -> float:
-    lines = server.get("/metrics").splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("mesure_calls_"))
 
 
 def test_a_call_is_booked_shown_explained_and_kept(provider: ProviderDouble, tmp_path: Path) -> None:
@@ -215,7 +210,7 @@ def test_an_ipv6_address_is_written_as_a_browser_takes_it(tmp_path: Path) -> Non
 
 def test_where_every_address_is_listened_on_a_place_to_look_at_is_said() -> None:
     with bind("0.0.0.0", 0, keys_required=True) as listener:
-        assert _address(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        assert address_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 def test_a_folder_that_another_holds_frees_the_address(tmp_path: Path) -> None:
@@ -240,41 +235,47 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[_House]:
-    built = _House(chosen(tmp_path / "d"), {}, ())
+def totals() -> GatewayTotals:
+    return GatewayTotals()
+
+
+@pytest.fixture
+def house(tmp_path: Path, totals: GatewayTotals) -> Iterator[House]:
+    built = House(chosen(tmp_path / "d"), Spool(tmp_path / "d" / "spool"), lambda: totals)
     built.open()
     yield built
     built.close()
 
 
-def test_it_is_ready_while_everything_is_written(house: _House) -> None:
+def test_it_is_ready_while_everything_is_written(house: House) -> None:
     eventually(lambda: house.committer.state.running)
     assert house.health()["ok"]
     assert json.loads(json.dumps(house.health())) == house.health()
-    client = TestClient(house, base_url="http://127.0.0.1")  # type: ignore[arg-type]
+    client = TestClient(house.web, base_url="http://127.0.0.1")
     assert (client.get("/readyz").status_code, client.get("/healthz").json()["spool_failed"]) == (200, 0)
 
 
 @pytest.mark.parametrize("what", ["spool", "committer"])
-def test_what_cannot_be_written_makes_it_not_ready_but_alive(house: _House, what: str) -> None:
+def test_what_cannot_be_written_makes_it_not_ready_but_alive(house: House, totals: GatewayTotals, what: str) -> None:
     if what == "spool":
-        house.spool.failed = 1
+        totals.spool_failed = 1
     else:
         house.committer._errors["ledger"] = "The disk is full"
-    client = TestClient(house, base_url="http://127.0.0.1")  # type: ignore[arg-type]
+    client = TestClient(house.web, base_url="http://127.0.0.1")
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["ok"]) == (503, False)
     assert client.get("/healthz").status_code == 200
-    house.spool.failed = 0
+    totals.spool_failed = 0
     house.committer._errors.clear()
     assert client.get("/readyz").status_code == 200
 
 
 def test_closing_brings_the_spool_to_the_table(tmp_path: Path) -> None:
-    house = _House(chosen(tmp_path / "d"), {}, ())
+    spool = Spool(tmp_path / "d" / "spool")
+    house = House(chosen(tmp_path / "d"), spool, GatewayTotals)
     house.open()
     for number in range(7):
-        house.spool.record(UsageEvent(id=new_id(), started_at=datetime.now(UTC), input_tokens=number))
+        spool.record(UsageEvent(id=new_id(), started_at=datetime.now(UTC), input_tokens=number))
     house.close()
     assert Ledger(tmp_path / "d").count() == 7
 
@@ -288,25 +289,41 @@ def test_closing_brings_the_spool_to_the_table(tmp_path: Path) -> None:
         ("/v2/models", None),
     ],
 )
-def test_paths_of_calls_go_to_the_gateway_and_others_to_the_pages(house: _House, path: str, code: str | None) -> None:
-    with TestClient(house, base_url="http://127.0.0.1") as client:  # type: ignore[arg-type]
-        answer = client.get(path)
-    told = answer.json().get("error", {}).get("code") if "json" in answer.headers["content-type"] else None
+def test_paths_of_calls_go_to_the_gateway_and_others_to_the_pages(
+    tmp_path: Path, house: House, path: str, code: str | None
+) -> None:
+    settings = chosen(tmp_path / "d")
+    gateway = Gateway(settings, Spool(tmp_path / "d" / "spool"))
+    request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode()
+
+    async def run() -> bytes:
+        serving = serving_of(settings, gateway, AsgiService(house.web))
+        wire = Wire(Connection(serving)).connect()
+        wire.receive(request)
+        await until(lambda: bool(wire.written))
+        return wire.written
+
+    head, _, body = asyncio.run(run()).partition(b"\r\n\r\n")
+    told = json.loads(body).get("error", {}).get("code") if b"application/json" in head else None
     assert (told is None) is (code is None)
     if code is None:
-        assert answer.status_code == 404
-        assert "content-security-policy" in answer.headers
+        assert head.startswith(b"HTTP/1.1 404")
+        assert b"content-security-policy" in head
 
 
 def test_a_second_interrupt_does_not_wait_for_calls_in_flight() -> None:
-    closed: list[bool] = []
-    server = _Server(uvicorn.Config(lambda: None), lambda: closed.append(True))
-    server.handle_exit(signal.SIGINT, None)
-    assert (server.should_exit, server.force_exit, closed) == (True, False, [True])
-    server.handle_exit(signal.SIGTERM, None)
-    assert not server.force_exit
-    server.handle_exit(signal.SIGINT, None)
-    assert server.force_exit
+    async def run() -> None:
+        closed: list[bool] = []
+        serving = Serving(lambda _: AsgiService(None))  # type: ignore[arg-type]
+        with _stop_on_signals(serving, lambda: closed.append(True)) as stop:
+            for number, patient in ((signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGINT, False)):
+                before = len(closed)
+                os.kill(os.getpid(), number)
+                await until(lambda before=before: len(closed) > before)  # type: ignore[misc]
+                assert stop.is_set()
+                assert serving.patient is patient
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("error", [errno.EACCES, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT])

@@ -121,12 +121,15 @@ def other_address() -> str | None:
     return next((address for address in found if not is_loopback(address)), None)
 
 
-def test_on_a_network_calls_need_a_key_and_nobody_reads_the_pages(provider: ProviderDouble, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_on_a_network_calls_need_a_key_and_nobody_reads_the_pages(
+    provider: ProviderDouble, tmp_path: Path, workers: str
+) -> None:
     address = other_address()
     if address is None:
         pytest.skip("this machine has no address but loopback")
     data = with_keys(tmp_path, "required", provider, f'[server]\nallowed_hosts = ["{address}"]\n')
-    with served(provider, data, "--host", "0.0.0.0") as server:
+    with served(provider, data, "--host", "0.0.0.0", "--workers", workers) as server:
         token = mesure(tmp_path, "keys", "create", "--data", str(data))["token"]
         eventually(lambda: status_of(server, token, address) == 200)
         assert status_of(server, GOOD_KEY, address) == 401

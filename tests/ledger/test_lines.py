@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_events import make_event
 
-from mesure.ledger.lines import MAX_LINE_BYTES, DamagedLine, decode, encode
+from mesure.ledger.lines import MAX_LINE_BYTES, DamagedLine, decode, encode, encode_fields
 
 _texts = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -74,3 +74,12 @@ def test_a_line_without_a_start_is_refused():
 def test_what_cannot_be_a_line_is_refused_when_written(fields):
     with pytest.raises((ValueError, TypeError)):
         encode(make_event(**fields))
+
+
+def test_fields_are_written_as_their_event_is():
+    event = make_event(team="é", labels={"a": "b"})
+    assert encode_fields(event.to_json()) == encode(event)
+    assert decode(encode_fields(event.to_json() | {"use_case": None})) == event  # unknown, said or not
+    for fields in ({"team": "x" * MAX_LINE_BYTES}, {"team": "\ud800"}, {"labels": {"a": object()}}):
+        with pytest.raises((ValueError, TypeError)):
+            encode_fields(event.to_json() | fields)

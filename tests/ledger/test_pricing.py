@@ -235,3 +235,30 @@ def test_an_unlisted_model_is_priced_as_what_it_makes(operation):
     assert key_of(made).makes == operation
     assert _PRICER.coefficients(key_of(text)).modality == "text"
     assert _PRICER.coefficients(key_of(text)) is not _PRICER.coefficients(key_of(made))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"model_answered": "gpt-4o-2024-11-20", "model_requested": "gpt-4o"},
+        {"model_requested": "nobody-knows-it", "model_answered": None},
+        {"input_tokens": None, "output_tokens": None},
+        {"host_zone": None, "host_region": "eu-west-3", "deployment": None},
+        {"operation": "image", "images_count": 2, "image_width": 1024, "image_height": 1024},
+        {"http_status": 400, "input_tokens": None},
+        {"energy_j": 3600.0, "energy_low_j": 3000.0, "energy_high_j": 4000.0, **_METER},
+        {"energy_j": 3600.0, **_METER, "energy_status": "modelled", "energy_scope": "process"},
+    ],
+)
+def test_an_event_by_its_fields_is_priced_as_the_event_is(fields):
+    event = make_event(0, **fields)
+    expected, found = _PRICER.impacts(event), _PRICER.impacts_of_fields(event.to_json())
+    assert found.coefficients is expected.coefficients
+    assert (found.energy_wh, found.gwp_gco2eq, found.status) == (
+        expected.energy_wh,
+        expected.gwp_gco2eq,
+        expected.status,
+    )
+    given_nulls = _PRICER.impacts_of_fields({name: getattr(event, name) for name in event.__slots__})
+    assert given_nulls.energy_wh == expected.energy_wh

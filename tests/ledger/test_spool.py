@@ -17,6 +17,7 @@ from mesure.errors import LedgerError
 from mesure.ledger import Spool
 from mesure.ledger import spool as spool_module
 from mesure.ledger.segments import Segment, find_segments
+from mesure.record import FieldSink
 
 
 def _read(folder: Path) -> list[int | None]:
@@ -44,6 +45,18 @@ def test_an_event_is_on_disk_when_record_returns(tmp_path):
         assert _read(tmp_path) == list(range(number + 1))
     assert (spool.written, spool.failed) == (5, 0)
     spool.close()
+
+
+def test_an_event_by_its_fields_is_written_as_the_event_is(tmp_path):
+    spool = Spool(tmp_path)
+    assert isinstance(spool, FieldSink)
+    assert spool.record_fields(make_event(0).to_json())
+    assert spool.record(make_event(1))
+    assert spool.record_fields(make_event(2, team="\ud800").to_json()) is False
+    assert _read(tmp_path) == [0, 1]
+    assert (spool.written, spool.failed) == (2, 1)
+    spool.close()
+    assert spool.record_fields(make_event(3).to_json()) is False
 
 
 def test_a_segment_is_locked_while_its_writer_lives_and_free_after(tmp_path):

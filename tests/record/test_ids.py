@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -57,3 +59,19 @@ def test_derived_ids_of_many_lines_differ() -> None:
 def test_a_time_no_id_can_hold_keeps_the_order() -> None:
     assert derived_id(-5, "a") == derived_id(0, "a")
     assert uuid.UUID(new_id(2**60)).int >> 80 == 2**48 - 1
+
+
+def test_a_forked_child_and_a_seeded_program_draw_ids_of_their_own() -> None:
+    at_ms = 1_700_000_000_000
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writing, new_id(at_ms).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 100).decode() != new_id(at_ms)
+    os.close(reading)
+    os.close(writing)
+    random.seed(1)
+    first = new_id(at_ms)
+    random.seed(1)
+    assert new_id(at_ms) != first

@@ -60,6 +60,9 @@ class ServerSettings:
         "127.0.0.1", "Address to listen on. Anything but loopback is refused without accounts or keys."
     )
     port: int = _setting(8420, "Port of the gateway, the pages and the metrics.")
+    workers: int = _setting(
+        1, "Processes that relay calls. With more than one, one more holds the ledger and the pages.", least=1
+    )
     data: str = _setting("mesure-data", "Folder of the spool, the ledger and the state.")
     catalogue: str = _setting(
         "", "File of your own factors, over the packaged ones; catalogue.toml or .csv in the data folder if empty."

@@ -5,7 +5,7 @@ from mesure.impact.coefficients import Coefficients, coefficient_row, resolve
 from mesure.impact.deployment import Deployment, ModelCard
 from mesure.impact.explain import Explanation, explain
 from mesure.impact.formulas import event_columns
-from mesure.impact.impacts import Impacts, Phase, estimate, impacts_of, impacts_of_facts
+from mesure.impact.impacts import Impacts, Phase, estimate, impacts_of, impacts_of_facts, impacts_of_fields
 from mesure.impact.training import TrainingImpacts, amortised_training, estimate_training, explain_training
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "explain_training",
     "impacts_of",
     "impacts_of_facts",
+    "impacts_of_fields",
     "resolve",
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mesure.impact.deployment import Deployment, ModelCard
     from mesure.record import UsageEvent
 
-__all__ = ["Impacts", "Phase", "estimate", "impacts_of", "impacts_of_facts"]
+__all__ = ["Impacts", "Phase", "estimate", "impacts_of", "impacts_of_facts", "impacts_of_fields"]
 
 _UNITS = {"energy_wh": "Wh", "gwp_gco2eq": "gCO2eq", "water_ml": "mL", "adpe_gsbeq": "gSbeq", "pe_mj": "MJ"}
 _OPERATIONS = {
@@ -42,6 +42,7 @@ _ASSUMED = {
 }
 #: Codes of what a measured energy does not rest on.
 _OF_THE_MODEL = ("hardware_unknown", "load_unknown", "model_unknown", "size_estimated", "active_size_estimated")
+_OF_EVENTS = (*formulas.FACTS, "energy_status", "energy_sensor", "basis")
 _DEFAULTS: dict[str, Any] = dict.fromkeys(formulas.FACTS) | {"calls_count": 1}
 
 
@@ -264,12 +265,20 @@ def impacts_of(event: UsageEvent, coefficients: Coefficients) -> Impacts:
 
     A measured energy without `energy_status` counts as modelled: nobody vouched for it.
     """
-    facts = {name: getattr(event, name) for name in formulas.FACTS}
+    return impacts_of_fields({name: getattr(event, name) for name in _OF_EVENTS}, coefficients)
+
+
+def impacts_of_fields(fields: Mapping[str, Any], coefficients: Coefficients) -> Impacts:
+    """The same of an event given by its fields; those left out are unknown."""
+    known = fields.get
+    facts = {name: known(name) for name in formulas.FACTS}
+    if facts["calls_count"] is None:
+        facts["calls_count"] = 1
     status = None
-    if event.energy_j is not None:
-        status = Status.MEASURED if event.energy_status == "measured" else Status.MODELLED
-    counted = Status.DECLARED if event.basis == "declared" else Status.REPORTED
-    return Impacts(formulas.event_columns(facts), coefficients, status, counted, event.energy_sensor)
+    if facts["energy_j"] is not None:
+        status = Status.MEASURED if known("energy_status") == "measured" else Status.MODELLED
+    counted = Status.DECLARED if known("basis") == "declared" else Status.REPORTED
+    return Impacts(formulas.event_columns(facts), coefficients, status, counted, known("energy_sensor"))
 
 
 def estimate(

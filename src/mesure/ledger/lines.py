@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import orjson
@@ -10,7 +11,10 @@ import orjson
 from mesure.errors import InvalidValue
 from mesure.record import UsageEvent
 
-__all__ = ["MAX_LINE_BYTES", "DamagedLine", "decode", "encode"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MAX_LINE_BYTES", "DamagedLine", "decode", "encode", "encode_fields"]
 
 #: A longer line is refused when written, so that a reader can tell a long line from a lost line feed.
 MAX_LINE_BYTES = 1 << 20
@@ -25,7 +29,12 @@ class DamagedLine(ValueError):  # noqa: N818  (caught inside this room, where it
 
 def encode(event: UsageEvent) -> bytes:
     """The line of an event. Raises `ValueError` (of JSON, or of size) when the event cannot be written as one."""
-    payload = orjson.dumps(event.to_json(), option=_OPTIONS)
+    return encode_fields(event.to_json())
+
+
+def encode_fields(fields: Mapping[str, Any]) -> bytes:
+    """The line of an event given by its fields; those that are None may be among them."""
+    payload = orjson.dumps(fields, option=_OPTIONS)
     if len(payload) > MAX_LINE_BYTES - _PREFIX - 1:
         raise ValueError("the event does not fit on one line")
     return b"%08x %s\n" % (crc32(payload), payload)

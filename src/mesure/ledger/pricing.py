@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mesure.impact import Deployment, impacts_of, resolve
+from mesure.impact import Deployment, impacts_of, impacts_of_fields, resolve
 from mesure.impact.formulas import MEDIA_OPERATIONS
 from mesure.ledger.cells import Cell, Served, Sums
 from mesure.ledger.schema import month_of, time_of
@@ -105,6 +105,21 @@ class Pricer:
 
     def impacts(self, event: UsageEvent) -> Impacts:
         return impacts_of(event, self.coefficients(key_of(event)))
+
+    def impacts_of_fields(self, fields: Mapping[str, Any]) -> Impacts:
+        """The same of an event given by its fields; those left out are unknown."""
+        known = fields.get
+        key = Key(
+            known("provider") or "",
+            known("model_answered") or "",
+            known("model_requested") or "",
+            known("host_zone") or "",
+            known("host_region") or "",
+            known("deployment") or "",
+            makes(known("operation")),
+            month_of(fields["started_at"]),
+        )
+        return impacts_of_fields(fields, self.coefficients(key))
 
     def price(self, event: UsageEvent) -> tuple[Cell, Sums]:
         """The cell of one event, and what it adds to it."""

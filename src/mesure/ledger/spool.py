@@ -15,13 +15,15 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mesure.errors import LedgerError
-from mesure.ledger.lines import encode
+from mesure.ledger.lines import encode_fields
 from mesure.record import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mesure.record import UsageEvent
 
 __all__ = ["SEGMENT_SUFFIX", "Spool"]
@@ -37,7 +39,7 @@ log = logging.getLogger("mesure")
 
 
 class Spool:
-    """Implements `record.Sink`. Safe for threads; a forked child opens a segment of its own."""
+    """Implements `record.FieldSink`. Safe for threads; a forked child opens a segment of its own."""
 
     def __init__(self, folder: str | Path, *, segment_bytes: int = 64_000_000) -> None:
         """Open a segment in `folder` (made if absent). Raises `LedgerError` when the folder cannot be used."""
@@ -76,10 +78,14 @@ class Spool:
 
     def record(self, event: UsageEvent) -> bool:
         """Write the event; True once it is acknowledged. Never raises: what cannot be is counted in `failed`."""
+        return self.record_fields(event.to_json())
+
+    def record_fields(self, fields: Mapping[str, Any]) -> bool:
+        """The same of an event given by its fields."""
         if self._pid != os.getpid():
             self._leave_parent()
         try:
-            line = encode(event)
+            line = encode_fields(fields)
         except (ValueError, TypeError) as error:
             with self._lock:
                 return self._refuse(error)

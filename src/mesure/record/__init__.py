@@ -13,7 +13,7 @@ from mesure.record.event import (
     identity_of,
 )
 from mesure.record.ids import derived_id, new_id
-from mesure.record.sink import Sink
+from mesure.record.sink import FieldSink, Sink
 
 __all__ = [
     "CHOICES",
@@ -21,6 +21,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Basis",
     "Environment",
+    "FieldSink",
     "Operation",
     "Outcome",
     "Sink",

@@ -174,12 +174,12 @@ def test_help_imports_no_command_and_no_server() -> None:
 
 
 def test_a_package_that_is_not_installed_is_named(mesure: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.setitem(sys.modules, "uvloop", None)
     for name in [name for name in sys.modules if name.startswith("mesure.apps.server")]:
         monkeypatch.delitem(sys.modules, name)
     ran = mesure("up", "--json")
     assert ran.code == FAILED
-    assert ran.error["value"] == "uvicorn"
+    assert ran.error["value"] == "uvloop"
     assert "pip install" in ran.error["action"]
 
 
@@ -222,7 +222,7 @@ def test_click_s_refusals_become_ours(
 def test_a_package_that_is_missing_is_named_with_how_to_install_it(
     mesure: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.setitem(sys.modules, "uvloop", None)
     for name in [name for name in sys.modules if name.startswith("mesure.apps.server")]:
         monkeypatch.delitem(sys.modules, name)
     error = mesure("up", "--port", "0", "--json").error

@@ -1,4 +1,4 @@
-"""A gateway under uvicorn (uvloop, httptools) in a thread, in front of a provider double; everything on loopback."""
+"""A gateway in a thread, in front of a provider double; everything on loopback."""
 
 from __future__ import annotations
 

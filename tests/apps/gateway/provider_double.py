@@ -101,6 +101,8 @@ class ProviderDouble:
             await out.raw(302, b"", {"location": "http://169.254.169.254/latest"})
         elif path == "/v1/mirror":
             await out.json(200, {"headers": request.headers, "path": request.path}, {"x-seen": str(request.headers)})
+        elif path == "/v1/none":
+            await out.head(204, {})
         elif path == "/v1/bytes":
             await out.raw(200, bytes(range(256)) * 64, {"content-type": "application/octet-stream"})
         elif path == "/v1/flood":
@@ -421,6 +423,40 @@ async def bad_json(out: Writer, body: dict[str, Any], chat: bool) -> None:
     await out.raw(200, b'{"choices": [\xff', {"content-type": "application/json"})
 
 
+async def bad_answer(out: Writer, body: dict[str, Any], chat: bool) -> None:
+    """Two lengths: which of them holds, no two readers agree."""
+    out.writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
+    await out.until_cut()
+
+
+async def until_closed(out: Writer, body: dict[str, Any], chat: bool) -> None:
+    """An answer without a length: it ends with its connection."""
+    if body.get("stream"):
+        await out.head(200, {"content-type": "text/event-stream"})
+        out.writer.write(b"".join(events(body, chat)))
+    else:
+        await out.head(200, {"content-type": "application/json"})
+        out.writer.write(json.dumps(whole(body, chat)).encode())
+    await out.writer.drain()
+    raise Close
+
+
+async def interim(out: Writer, body: dict[str, Any], chat: bool) -> None:
+    """Interim answers first, and a trailer after."""
+    out.writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n")
+    await out.start_stream()
+    for event in events(body, chat):
+        await out.chunk(event)
+    out.writer.write(b"0\r\nx-trailer: 1\r\n\r\n")
+    await out.writer.drain()
+
+
+async def pushed(out: Writer, body: dict[str, Any], chat: bool) -> None:
+    """A second answer that nobody asked for: it must answer no other request."""
+    await normal(out, body, chat)
+    out.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n[666666]")
+
+
 SCENES = {
     "bytewise": bytewise,
     "crlf-stream": crlf_stream,
@@ -438,4 +474,8 @@ SCENES = {
     "huge-line": huge_line,
     "not-text": not_text,
     "bad-json": bad_json,
+    "bad-answer": bad_answer,
+    "until-closed": until_closed,
+    "interim": interim,
+    "pushed": pushed,
 }

@@ -1,15 +1,18 @@
-"""A gateway under uvicorn (uvloop, httptools) in a thread, in front of a provider double; everything on loopback."""
+"""A gateway in a thread, in front of a provider double; everything on loopback."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import uvicorn
+import uvloop
 
 from mesure.apps.gateway import Gateway
+from mesure.apps.http1.serving import Limits, Serving
 from mesure.config import Settings
 from waiting import eventually
 
@@ -58,24 +61,31 @@ class Running:
 def serving(settings: Settings, sink: ListSink | None = None, **options: object) -> Iterator[Running]:
     sink = sink or ListSink()
     gateway = Gateway(settings, sink, **options)  # type: ignore[arg-type]
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        gateway,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        log_level="critical",
-        server_header=False,
-        date_header=False,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    eventually(lambda: server.started)
-    try:
+    serving = Serving(lambda _: gateway, Limits(body_bytes=int(settings.gateway.max_body_mb * 1e6)), gateway.refused)
+    with socket.create_server(("127.0.0.1", 0)) as listener, served(serving, listener, gateway):
         yield Running(gateway, sink, listener.getsockname()[1])
+
+
+@contextmanager
+def served(serving: Serving, listener: socket.socket, gateway: Gateway | None = None) -> Iterator[None]:
+    """Runs in a thread of its own, on uvloop."""
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        if gateway is not None:
+            await gateway.startup()
+        asyncio.get_running_loop().call_soon(started.set_result, (asyncio.get_running_loop(), stop))
+        await serving.run(listener, stop, 0.2)
+        if gateway is not None:
+            await gateway.shutdown()
+
+    thread = threading.Thread(target=uvloop.run, args=(run(),), daemon=True)
+    thread.start()
+    loop, stop = started.result(15)
+    try:
+        yield
     finally:
-        server.should_exit = True
+        loop.call_soon_threadsafe(stop.set)
         thread.join(15)
-        listener.close()
         assert not thread.is_alive()

@@ -20,7 +20,7 @@ from mesure.apps.gateway.headers import read_request
 from mesure.apps.gateway.metering import CallMetering, Metering
 from mesure.apps.gateway.providers import Providers
 from mesure.config import ProviderSettings, ServerSettings, Settings
-from mesure.impact import estimate, impacts_of, resolve
+from mesure.impact import estimate, impacts_of, impacts_of_facts, resolve
 from mesure.ledger.pricing import Pricer
 from mesure.quantity import Quantity
 from mesure.record import UsageEvent, new_id
@@ -56,7 +56,7 @@ def _call(
     sink = ListSink()
     metering = CallMetering(Metering(settings, sink, {}), Providers(settings).route("POST", path, ""))
     body = json.dumps(request).encode()
-    sent = metering.sent(read_request(headers or [], ""), body)
+    sent = metering.sent(read_request(headers or [], b""), body)
     assert sent is not None
     return metering, sink, sent
 
@@ -266,7 +266,8 @@ def test_headers_are_the_estimate_that_pages_show() -> None:
     impacts = Pricer({}).impacts(_EVENT)
     headers = dict(figure_headers(impacts))
     day = _EVENT.started_at.date()
-    expected = resolve("gpt-4o", provider="openai", zone="FRA", at=day).impacts(input_tokens=1000, output_tokens=400)
+    coefficients = resolve("gpt-4o", provider="openai", zone="FRA", at=day)
+    expected = impacts_of_facts(coefficients, input_tokens=1000, output_tokens=400)
     alone = estimate("gpt-4o", input_tokens=1000, output_tokens=400, zone="FRA", at=day)  # at its own lengths
     assert alone.energy_wh.mid == pytest.approx(expected.energy_wh.mid, rel=0.1)
     for name, quantity in ((b"energy-wh", expected.energy_wh), (b"gco2eq", expected.gwp_gco2eq)):

@@ -210,7 +210,7 @@ def test_a_start_without_figures_serves_all_the_same(settings: Settings, monkeyp
     def broken(*_: object) -> None:
         raise RuntimeError(_SECRET)
 
-    monkeypatch.setattr("mesure.ledger.Pricer.impacts", broken)
+    monkeypatch.setattr("mesure.ledger.Pricer.impacts_of_fields", broken)
     with serving(settings) as running:
         got = call(running.port, _CHAT, _body())
         assert got.status == 200

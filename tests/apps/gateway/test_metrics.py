@@ -10,6 +10,7 @@ from served_gateway import serving
 from test_relay import call
 
 from mesure.apps.gateway.metrics import render_metrics
+from mesure.apps.totals import GatewayTotals
 from mesure.ledger import Counters, Spool
 from mesure.record import UsageEvent
 
@@ -49,7 +50,7 @@ def test_the_page(settings: Settings, tmp_path: Path) -> None:
         call(running.port, "/providers/nobody/x", b"{}")
         call(running.port, "/providers/down/embeddings", b"{}")
         call(running.port, "/v1/models", method="GET", host="evil.example")
-        page = render_metrics(counters, running.gateway, spool)
+        page = render_metrics(counters, GatewayTotals.of(running.gateway, spool))
     spool.close()
     for line in page.splitlines():
         assert line.startswith("# ") or _LINE.fullmatch(line), line
@@ -71,7 +72,7 @@ def test_the_page(settings: Settings, tmp_path: Path) -> None:
 def test_every_family_is_described_once_and_totals_are_counters(settings: Settings, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
     with serving(settings) as running:
-        page = render_metrics(Counters({}), running.gateway, spool)
+        page = render_metrics(Counters({}), GatewayTotals.of(running.gateway, spool))
     spool.close()
     types = re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE)
     names = [name for name, _ in types]

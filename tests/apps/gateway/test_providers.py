@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mesure.apps.gateway.providers import Providers
 from mesure.apps.gateway.refusals import Refusal
 from mesure.apps.hosts import AllowedHosts
+from mesure.apps.http1.dialing import Origin
 from mesure.config import ProviderSettings, ServerSettings, Settings
 from mesure.errors import ConfigError
 
@@ -58,6 +59,45 @@ def test_any_path_stays_under_its_base(rest: str) -> None:
         else:
             assert route.url == base + rest
             assert ".." not in rest.split("/")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "origin", "authority", "target"),
+    [
+        ("https://api.example/v1", Origin("api.example", 443, tls=True), b"api.example", b"/v1/x"),
+        ("http://API.Example:80/", Origin("api.example", 80), b"api.example", b"/x"),
+        ("https://api.example:8443", Origin("api.example", 8443, tls=True), b"api.example:8443", b"/x"),
+        ("http://[::1]:11434/v1/", Origin("::1", 11434), b"[::1]:11434", b"/v1/x"),
+        ("http://bücher.example/é", Origin("xn--bcher-kva.example", 80), b"xn--bcher-kva.example", b"/%C3%A9/x"),
+        ("https://h.example/a%2Fb", Origin("h.example", 443, tls=True), b"h.example", b"/a%2Fb/x"),
+    ],
+)
+def test_where_an_address_leads(base_url: str, origin: Origin, authority: bytes, target: bytes) -> None:
+    providers = Providers(Settings(providers={"p": ProviderSettings(base_url=base_url)}), {})
+    route = providers.route("GET", "/providers/p/x", "")
+    assert (route.provider.origin, route.provider.authority, route.target) == (origin, authority, target)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "api.example/v1",
+        "ftp://api.example",
+        "https://",
+        "https://user:secret@api.example/v1",
+        "https://api.example/v1?key=secret",
+        "https://api.example/v1#x",
+        "https://api.example:port/v1",
+        "https://api.example:99999/v1",
+        "https://[::1/v1",
+        "https://a..b/v1",
+    ],
+)
+def test_an_address_that_cannot_be_called(base_url: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be called") as raised:
+        Providers(Settings(providers={"p": ProviderSettings(base_url=base_url)}), {})
+    assert "secret" not in str(raised.value)
+    assert "http://" in raised.value.action
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class _Calls:
         path, _, query = path.partition("?")
         call = CallMetering(self.shared, self.providers.route(method, path, query))
         body = b"" if request is None else json.dumps(request).encode()
-        assert call.sent(read_request([(b"content-type", b"application/json")], ""), body) == body
+        assert call.sent(read_request([(b"content-type", b"application/json")], b""), body) == body
         return call
 
     def held(self, path: str, request: Any, answer: Any, status: int = 200, method: str = "POST") -> dict[bytes, bytes]:
@@ -205,18 +205,18 @@ _CLIENT_KEYS = [(b"authorization", b"Bearer a"), (b"x-api-key", b"b"), (b"x-goog
 @pytest.mark.parametrize("wire", WIRES)
 def test_a_configured_key_takes_the_place_of_all_the_client_s(tmp_path: Path, wire: str) -> None:
     route = _Calls(tmp_path, wire, api_key="ours").providers.route("POST", "/v1/x", "key=mine&alt=sse")
-    sent = read_request(_CLIENT_KEYS, route.provider.key, route.provider.key_header).sent
+    sent = read_request(_CLIENT_KEYS, route.provider.key.encode(), route.provider.key_header).sent
     header = WIRES[wire].key_header
-    assert [pair for pair in sent if pair[0] != "accept-encoding"] == [
-        (header, "Bearer ours" if header == "authorization" else "ours")
+    assert [pair for pair in sent if pair[0] != b"accept-encoding"] == [
+        (header.encode(), b"Bearer ours" if header == "authorization" else b"ours")
     ]
     assert route.url == "https://p.example/x?alt=sse"
 
 
 def test_without_one_the_client_s_keys_pass_on(tmp_path: Path) -> None:
     route = _Calls(tmp_path, "gemini").providers.route("POST", "/v1/x", "key=mine&alt=sse")
-    sent = dict(read_request(_CLIENT_KEYS, route.provider.key, route.provider.key_header).sent)
-    assert (sent["authorization"], sent["x-goog-api-key"], sent["api-key"]) == ("Bearer a", "c", "d")
+    sent = dict(read_request(_CLIENT_KEYS, route.provider.key.encode(), route.provider.key_header).sent)
+    assert (sent[b"authorization"], sent[b"x-goog-api-key"], sent[b"api-key"]) == (b"Bearer a", b"c", b"d")
     assert route.url == "https://p.example/x?key=mine&alt=sse"
 
 

@@ -34,11 +34,12 @@ def provider() -> Iterator[ProviderDouble]:
         yield double
 
 
-def test_from_an_exporter_to_the_pages(provider: ProviderDouble, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_from_an_exporter_to_the_pages(provider: ProviderDouble, tmp_path: Path, workers: str) -> None:
     port = free_port()
     config = tmp_path / "mesure.toml"
     config.write_text(f"version = 1\n[otlp]\ngrpc_port = {port}\n")
-    with served(provider, tmp_path / "data", "--config", str(config)) as server:
+    with served(provider, tmp_path / "data", "--config", str(config), "--workers", workers) as server:
         body = json.dumps(traces(span(_CALL))).encode()
         for path in ("/v1/traces", "/otlp/v1/traces"):
             request = urllib.request.Request(server.url + path, body, {"content-type": "application/json"})
@@ -50,6 +51,7 @@ def test_from_an_exporter_to_the_pages(provider: ProviderDouble, tmp_path: Path)
         eventually(lambda: "mesure_calls_total{" in server.get("/metrics"))
         metrics = server.get("/metrics")
         assert 'mesure_otlp_items_total{signal="traces",outcome="booked"} 3' in metrics
+        eventually(lambda: "mesure_spool_written_total 3\n" in server.get("/metrics"))
         assert (
             server.client()
             .chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Bonjour"}])

@@ -179,7 +179,7 @@ def _backups(store: Store, settings: Settings, keys: int) -> Iterator[Finding]:
 
 
 def _port(settings: Settings) -> Iterator[Finding]:
-    from mesure.apps.server import bind
+    from mesure.apps.listening import bind
 
     host, port = settings.server.host, settings.server.port
     values: dict[str, object] = {"address": f"{host}:{port}"}

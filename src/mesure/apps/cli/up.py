@@ -1,4 +1,4 @@
-"""`mesure up`: gateway, pages and committer in one process."""
+"""`mesure up`: gateway, pages and committer."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from mesure.apps.cli.voice import Voice
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mesure.config import Settings
 
 __all__ = ["command"]
@@ -23,16 +25,26 @@ __all__ = ["command"]
 @host_option
 @port_option
 @data_option
+@click.option("--workers", type=click.IntRange(1, 64), metavar="N", help=mark("Processes that relay calls."))
 @spoken_options
 @click.pass_obj
-def command(
-    voice: Voice, config: str | None, upstream: str | None, host: str | None, port: int | None, data: str | None
-) -> None:
-    settings = settings_of(config, upstream, {"server.host": host, "server.port": port, "server.data": data})
-    from mesure.apps.server import serve
-
-    serve(settings, on_ready=lambda url: announce(voice, settings, url))
+def command(voice: Voice, /, config: str | None, upstream: str | None, **flags: Any) -> None:
+    settings = settings_of(config, upstream, {f"server.{name}": value for name, value in flags.items()})
+    _serve(settings, lambda url: announce(voice, settings, url))
     voice.note(voice.t("Stopped. What was recorded is kept in {folder}.", folder=settings.server.data))
+
+
+def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """In this process alone, or in as many as the settings ask for."""
+    if settings.server.workers == 1:
+        from mesure.apps.server import serve
+
+        serve(settings, on_ready=on_ready)
+    else:
+        from mesure.apps.cli.own_catalogue import own_file
+        from mesure.apps.workers import serve_with_workers
+
+        serve_with_workers(settings, settings.server.workers, catalogue_file=own_file(settings), on_ready=on_ready)
 
 
 def settings_of(config: str | None, upstream: str | None, flags: dict[str, Any]) -> Settings:

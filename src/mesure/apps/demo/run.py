@@ -45,9 +45,9 @@ def run_demo(
     options = options or DemoOptions()
     told = say or _printer(options.language)
     began = time.monotonic()
-    from mesure.apps import server
+    from mesure.apps import listening, server
 
-    server.bind(options.host, options.port).close()  # said at once, not after the model has loaded
+    listening.bind(options.host, options.port).close()  # said at once, not after the model has loaded
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         told(_opening(options))
         backend = stack.enter_context(

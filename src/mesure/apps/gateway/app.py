@@ -1,4 +1,4 @@
-"""The gateway as an ASGI application."""
+"""The gateway: what answers `/v1/<rest>` and `/providers/<name>/<rest>`."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from mesure.apps.gateway.headers import read_request
 from mesure.apps.gateway.keys import KeyCheck
 from mesure.apps.gateway.metering import CallMetering, Metering
 from mesure.apps.gateway.providers import Providers
-from mesure.apps.gateway.relay import ClientLeft, Relay, whole_body
+from mesure.apps.gateway.relay import Relay
 from mesure.apps.gateway.upstream import Upstreams
-from mesure.apps.hosts import AllowedHosts, host_header
+from mesure.apps.hosts import AllowedHosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.types import Receive, Scope, Send
-
+    from mesure.apps.gateway.providers import Route
+    from mesure.apps.http1.exchange import Exchange
     from mesure.config import Settings
     from mesure.meter.sensors import CallMeter
     from mesure.record import Sink
     from mesure.state import KeyRing
 
-__all__ = ["Gateway"]
+__all__ = ["PATHS", "Gateway"]
+
+#: Targets that are the gateway's.
+PATHS = (b"/v1/", b"/providers/")
+_MOST_ROUTES = 512
 
 
 class Gateway:
-    """Answers `/v1/<rest>` and `/providers/<name>/<rest>` with what the provider answers, and books the calls.
+    """Answers with what the provider answers, and books the calls. Implements `http1.exchange.Service`.
 
     `sink` takes each event; `meters` are energy sensors by provider name; `keys` knows the virtual keys. Raises
     `ConfigError` when a provider cannot be used as configured. Counters: `in_flight`, `refused` (by code),
@@ -53,8 +57,8 @@ class Gateway:
         self.refused: Counter[str] = Counter()
         self.upstream_errors: Counter[tuple[str, str]] = Counter()
         self.departures = 0
-        self._body_limit = int(settings.gateway.max_body_mb * 1e6)
         self._hold = int(settings.gateway.hold_json_mb * 1e6)
+        self._routes: dict[tuple[str, str], Route] = {}
 
     @property
     def metering_failures(self) -> int:
@@ -67,47 +71,41 @@ class Gateway:
         return self.metering.not_acknowledged
 
     async def startup(self) -> None:
-        await self.upstreams.startup()
+        await self.upstreams.startup(self.providers.by_name.values())
         await asyncio.to_thread(self.metering.warm)
 
     async def shutdown(self) -> None:
         await self.upstreams.shutdown()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            self.in_flight += 1
-            try:
-                await self._http(scope, receive, send)
-            finally:
-                self.in_flight -= 1
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1003})
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._relay(scope, receive, send)
-        except refusals.Refusal as refusal:
-            self.refused[refusal.code] += 1
-            await refusals.send_refusal(send, refusal)
-        except ClientLeft:
-            self.departures += 1
-
-    async def _relay(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers, method = scope["headers"], scope["method"]
-        if not self.hosts.takes_host(host := host_header(headers)):
+    def admit(self, exchange: Exchange) -> None:
+        """Route a request by its head alone, and take its virtual key off it. Raises `Refusal`."""
+        given = dict(exchange.headers)
+        host = given.get(b"host", b"")
+        if not self.hosts.takes_host(host):
             raise refusals.bad_host(host.decode("latin-1"))
-        headers, query, key = self.keys.admit(headers, scope["query_string"].decode("latin-1"))
-        raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        route = self.providers.route(method, raw_path, query)
-        request = read_request(headers, route.provider.key, route.provider.key_header)
-        if request.origin is not None and route.provider.key and not self.hosts.takes_origin(request.origin):
-            raise refusals.foreign_origin(request.origin.decode("latin-1"))
-        body = await whole_body(receive, request.length, self._body_limit)
-        relay = Relay(CallMetering(self.metering, route, key), method, send, self._hold)
-        ending = await relay.run(self.upstreams, request, body, receive)
+        path, _, asked = exchange.target.decode("latin-1").partition("?")
+        exchange.headers, query, key = self.keys.admit(exchange.headers, asked)
+        route = self._route(exchange.method, path, query)
+        origin = given.get(b"origin")
+        if origin is not None and route.provider.key and not self.hosts.takes_origin(origin):
+            raise refusals.foreign_origin(origin.decode("latin-1"))
+        exchange.admitted = route, key
+
+    def abandoned(self, exchange: Exchange) -> None:  # noqa: ARG002
+        """The client left before its request was complete."""
+        self.departures += 1
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Relay a complete request. Raises `Refusal` when there is no answer to pass on."""
+        route: Route
+        route, key = exchange.admitted
+        request = read_request(exchange.headers, route.provider.key.encode(), route.provider.key_header)
+        relay = Relay(CallMetering(self.metering, route, key), exchange, self._hold)
+        self.in_flight += 1
+        try:
+            ending = await relay.run(self.upstreams, request)
+        finally:
+            self.in_flight -= 1
         if ending == "cancelled":
             self.departures += 1
         elif ending == "truncated":
@@ -115,10 +113,12 @@ class Gateway:
         elif relay.status >= 400:
             self.upstream_errors[route.provider.name, str(relay.status)] += 1
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await self.startup()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.shutdown()
-        await send({"type": "lifespan.shutdown.complete"})
+    def _route(self, method: str, path: str, query: str) -> Route:
+        if query:
+            return self.providers.route(method, path, query)
+        known = self._routes.get((method, path))
+        if known is None:
+            known = self.providers.route(method, path, "")
+            if len(self._routes) < _MOST_ROUTES:
+                self._routes[method, path] = known
+        return known

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from mesure.quantity import Status
+
 if TYPE_CHECKING:
     from mesure.apps.gateway.headers import Pairs
     from mesure.impact import Impacts
@@ -14,19 +16,23 @@ if TYPE_CHECKING:
 __all__ = ["figure_headers", "live_comment"]
 
 
+_FIGURES = tuple(
+    ((name, name + b"-low", name + b"-high"), quantity)
+    for name, quantity in ((b"x-mesure-energy-wh", "energy_wh"), (b"x-mesure-gco2eq", "gwp_gco2eq"))
+)
+_STATUSES = {status: status.value.encode() for status in Status}
+
+
 def figure_headers(impacts: Impacts) -> Pairs:
-    """`x-mesure-*` headers of a JSON answer. What has no sourced figure has no header."""
+    """`x-mesure-*` headers of a JSON answer. What has no sourced factor has no header."""
     headers: Pairs = []
-    for name, quantity in ((b"energy-wh", impacts.energy_wh), (b"gco2eq", impacts.gwp_gco2eq)):
-        if quantity is not None:
-            headers += (
-                (b"x-mesure-" + name, b"%.4g" % quantity.mid),
-                (b"x-mesure-" + name + b"-low", b"%.4g" % quantity.low),
-                (b"x-mesure-" + name + b"-high", b"%.4g" % quantity.high),
-            )
-    if impacts.energy_wh is not None:
-        headers.append((b"x-mesure-status", impacts.energy_wh.status.value.encode()))
+    for (name, low_name, high_name), quantity in _FIGURES:
+        found = impacts.quantity("", quantity)
+        if found is not None:
+            low, mid, high = found[:3]
+            headers += ((name, b"%.4g" % mid), (low_name, b"%.4g" % low), (high_name, b"%.4g" % high))
     headers += (
+        (b"x-mesure-status", _STATUSES[impacts.status]),
         (b"x-mesure-method", impacts.method_version.encode()),
         (b"x-mesure-catalogue", impacts.catalogue_version.encode()),
         (b"x-mesure-model-known", b"true" if impacts.known else b"false"),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 __all__ = ["Pairs", "Request", "answer_headers", "read_request"]
 
@@ -32,12 +29,14 @@ _NOT_RETURNED = _HOP | {b"content-length", b"set-cookie"}
 _OURS = b"x-mesure-"
 #: Where clients of the various wires put their key: a configured one takes the place of all.
 _KEYS = frozenset({b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"})
+_NONE: frozenset[bytes] = frozenset()
+_IDENTITY = (b"accept-encoding", b"identity")
 
 
 class Request(NamedTuple):
     """A request's headers, sorted by what they are for."""
 
-    sent: list[tuple[str, str]]  # to the provider
+    sent: Pairs  # to the provider
     ours: dict[bytes, bytes]  # x-mesure-*, without the prefix
     host: bytes
     origin: bytes | None
@@ -47,21 +46,21 @@ class Request(NamedTuple):
     trace: bytes | None
 
 
-def read_request(headers: Iterable[tuple[bytes, bytes]], key: str, key_header: str = "authorization") -> Request:
+def read_request(headers: Pairs, key: bytes, key_header: bytes = b"authorization") -> Request:
     """Sort lower-case header pairs; a configured `key` takes the place of the client's, in the provider's header."""
-    pairs = list(headers)
-    given = dict(pairs)
-    named = _named_by_connection(given.get(b"connection"))
-    sent: list[tuple[str, str]] = []
+    given = dict(headers)
+    named = _named_by_connection(headers) if b"connection" in given else _NONE
+    sent: Pairs = []
     ours: dict[bytes, bytes] = {}
-    for name, value in pairs:
+    for pair in headers:
+        name = pair[0]
         if name.startswith(_OURS):
-            ours[name[len(_OURS) :]] = value
+            ours[name[len(_OURS) :]] = pair[1]
         elif name not in _NOT_SENT and name not in named and not (key and name in _KEYS):
-            sent.append((name.decode("latin-1"), value.decode("latin-1")))
-    sent.append(("accept-encoding", "identity"))
+            sent.append(pair)
+    sent.append(_IDENTITY)
     if key:
-        sent.append((key_header, f"Bearer {key}" if key_header == "authorization" else key))
+        sent.append((key_header, b"Bearer " + key if key_header == b"authorization" else key))
     length = given.get(b"content-length")
     return Request(
         sent,
@@ -75,22 +74,20 @@ def read_request(headers: Iterable[tuple[bytes, bytes]], key: str, key_header: s
     )
 
 
-def answer_headers(raw: Sequence[tuple[bytes, bytes]], key: bytes) -> Pairs:
-    """The provider's headers for the client: lower case, without those of the connection, never with our key."""
+def answer_headers(raw: Pairs, key: bytes) -> Pairs:
+    """The provider's headers (names in lower case) for the client: without those of the connection, never our key."""
     kept: Pairs = []
-    named = _named_by_connection(next((value for name, value in raw if name.lower() == b"connection"), None))
+    named = _named_by_connection(raw)
     for name, value in raw:
-        lower = name.lower()
-        if lower in _NOT_RETURNED or lower in named or lower.startswith(_OURS):
+        if name in _NOT_RETURNED or name in named or name.startswith(_OURS):
             continue
-        kept.append((lower, value.replace(key, WITHHELD) if key and key in value else value))
+        kept.append((name, value.replace(key, WITHHELD) if key and key in value else value))
     return kept
 
 
 WITHHELD = b"[key withheld]"
 
 
-def _named_by_connection(value: bytes | None) -> frozenset[bytes]:
-    if not value or value.lower() in (b"keep-alive", b"close"):
-        return frozenset()
-    return frozenset(token.strip().lower() for token in value.split(b","))
+def _named_by_connection(headers: Pairs) -> frozenset[bytes]:
+    values = [value for name, value in headers if name == b"connection"]
+    return frozenset(token.strip().lower() for value in values for token in value.split(b",")) if values else _NONE

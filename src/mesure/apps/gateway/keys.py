@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from mesure.apps.gateway import refusals
-from mesure.state import TOKEN
+from mesure.state import TOKEN, KeyRing, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesure.state import HeldKey, KeyRing
+    from mesure.config import Settings
+    from mesure.state import HeldKey
 
-__all__ = ["Admitted", "KeyCheck", "overruled", "scope_of"]
+__all__ = ["Admitted", "KeyCheck", "overruled", "ring_of", "scope_of"]
 
 _OWN = b"x-mesure-key"
 #: Where clients put the key they are given: ours, and those of the providers' own libraries.
@@ -25,7 +27,7 @@ _PREFIX = b"mesure-"
 _SCOPE = ("team", "use_case", "end_client")
 _HEADERS = {"team": "team", "use_case": "use-case", "end_client": "client"}
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = list[tuple[bytes, bytes]]
 
 
 class Admitted(NamedTuple):
@@ -79,6 +81,13 @@ class KeyCheck:
             ended = datetime.fromtimestamp(key.expires_at_ms / 1000, UTC)
             raise refusals.key_expired(_PREFIX.decode() + key.id, ended)
         return key
+
+
+def ring_of(settings: Settings) -> KeyRing | None:
+    """The keys of a process, not started; None where nobody looks at them."""
+    if settings.gateway.keys == "off":
+        return None
+    return KeyRing(Path(settings.server.data), partial(open_store, settings))
 
 
 def scope_of(key: HeldKey | None) -> dict[str, Any]:

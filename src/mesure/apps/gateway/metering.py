@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
-import traceback
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from mesure.apps.gateway.attribution import attribution, trace_ids
 from mesure.apps.gateway.failures import FailureLog
 from mesure.apps.gateway.figures import figure_headers, live_comment
 from mesure.apps.gateway.keys import overruled, scope_of
+from mesure.apps.http1.refusal import place_of
 from mesure.ledger import Pricer
 from mesure.meter.pseudonyms import load_key
 from mesure.meter.wires import openai
@@ -24,22 +24,21 @@ from mesure.meter.wires.choice import WIRES
 from mesure.meter.wires.fingerprint import Fingerprints
 from mesure.meter.wires.members import error_facts
 from mesure.meter.wires.streams import EVENT_STREAM
-from mesure.record import UsageEvent, new_id
+from mesure.record import SCHEMA_VERSION, FieldSink, UsageEvent, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mesure.apps.gateway.headers import Pairs, Request
-    from mesure.apps.gateway.providers import Route
+    from mesure.apps.gateway.providers import Provider, Route
     from mesure.apps.gateway.upstream import Answer
     from mesure.config import Settings
-    from mesure.impact import Impacts
     from mesure.meter.sensors import CallMeter
     from mesure.meter.wires.call import Reading
     from mesure.record import Outcome, Sink
     from mesure.state import HeldKey
 
-__all__ = ["CallMetering", "Metering", "place_of"]
+__all__ = ["CallMetering", "Metering"]
 
 log = logging.getLogger("mesure.gateway")
 
@@ -61,7 +60,10 @@ class Metering:
     """What all calls share: where events go, keys, sensors, and how often metering itself failed."""
 
     def __init__(self, settings: Settings, sink: Sink, meters: Mapping[str, CallMeter]) -> None:
-        self.sink = sink
+        #: Takes an event by its fields; True once it is acknowledged.
+        self.record = (
+            sink.record_fields if isinstance(sink, FieldSink) else lambda given: sink.record(UsageEvent(**given))
+        )
         self.meters = meters
         self.pricer = Pricer(settings.deployments)
         self.fingerprints = Fingerprints(_key(Path(settings.server.data)))
@@ -70,18 +72,32 @@ class Metering:
         self.unmetered: Counter[str] = Counter()
         self.failing = FailureLog()
         given = settings.gateway
-        self.common: dict[str, Any] = {
+        self._common = {
+            "schema_version": SCHEMA_VERSION,
+            "calls_count": 1,
+            "basis": "observed",
             "source": "gateway",
-            "organisation": given.organisation or settings.organisation.name or None,
-            "application": given.application or None,
+            "organisation": given.organisation or settings.organisation.name,
+            "application": given.application,
             "environment": given.environment,
         }
+        self._common_to: dict[str, dict[str, Any]] = {}
         self._seen: dict[tuple[str, str], None] = {}
+
+    def common_to(self, provider: Provider) -> dict[str, Any]:
+        """Fields of every call of a provider; what is empty in the configuration is unknown, and left out."""
+        found = self._common_to.get(provider.name)
+        if found is None:
+            given = provider.settings
+            place = {"deployment": given.deployment, "host_region": given.region, "host_zone": given.zone}
+            every = self._common | {"provider": provider.catalogue_name} | place
+            found = self._common_to[provider.name] = {name: value for name, value in every.items() if value}
+        return found
 
     def warm(self) -> None:
         """Load what the first figure needs (tens of milliseconds), so that no call waits for it."""
         try:
-            self.pricer.impacts(UsageEvent(id=new_id(), started_at=datetime.now(UTC)))
+            self.pricer.impacts_of_fields({"started_at": datetime.now(UTC), "operation": "chat"})
         except Exception as error:  # noqa: BLE001  (calls pass without figures)
             self.failed("warm", error)
 
@@ -100,12 +116,6 @@ class Metering:
             del self._seen[next(iter(self._seen))]
         self._seen[pair] = None
         return True
-
-
-def place_of(error: Exception) -> str:
-    """File and line where it was raised: what may be logged of an error whose message may hold content."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{place.filename}:{place.lineno}"
 
 
 def _key(folder: Path) -> bytes:
@@ -159,18 +169,13 @@ class CallMetering:
         self.id = new_id()
         self.ignored: list[str] = []
         self._began = perf_counter()
-        given = route.provider.settings
         self._fields: dict[str, Any] = {
-            **shared.common,
-            **scope_of(key),
             "id": self.id,
             "started_at": datetime.now(UTC),
-            "provider": route.provider.catalogue_name,
+            **shared.common_to(route.provider),
+            **scope_of(key),
             "operation": route.operation,
             **route.call.facts,
-            "deployment": given.deployment or None,
-            "host_region": given.region or None,
-            "host_zone": given.zone or None,
         }
         self._booked = False
         self._meter: CallMeter | None = None
@@ -178,7 +183,7 @@ class CallMetering:
         self._stream: Reading | None = None
         self._copy: BodyDecoder | None = None
         self._rewrites = False
-        self._live = given.live
+        self._live = route.provider.settings.live
         self._live_at = self._began
         self._head = self._tail = b""
 
@@ -231,11 +236,8 @@ class CallMetering:
         if not self._is_call(outcome):
             self._booked = True
             return headers
-        event = self._book(outcome)
-        headers = self._own_headers()
-        if event is not None and (impacts := self._impacts(event)) is not None:
-            headers += figure_headers(impacts)
-        return headers
+        self._book(outcome)
+        return self._own_headers() + (self._figures() or [])
 
     @harmless
     def streams(self, answer: Answer) -> Pairs:
@@ -287,7 +289,7 @@ class CallMetering:
     def passed(self, piece: bytes) -> bytes:
         """Read a piece of the body; returns what the client gets of it now."""
         if self._rewrites and self._stream is not None:
-            return b"".join([self._event_out(event) for event in self._stream.split(piece)])
+            return b"".join(self._read_events(self._stream.split(piece)))
         self._read_copy(piece)
         return piece
 
@@ -297,22 +299,25 @@ class CallMetering:
             self._read_rest()
             return b""
         rest = self._stream.rest()
-        out = self._event_out(rest) if rest else b""
+        out = b"".join(self._read_events([rest])) if rest else b""
         if self._live and not self._stream.done:
             out += self._comment(final=True) or b""
         return out
 
-    def _event_out(self, event: bytes) -> bytes:
-        out = self._read_event(event)
-        if out is None:  # reading failed: the event passes as it came
-            return event
-        return (self._comment_before() or b"") + out if self._live else out
-
-    @harmless
-    def _read_event(self, event: bytes) -> bytes:
-        stream = self._stream
+    def _read_events(self, events: list[bytes]) -> list[bytes]:
+        """Events as the client gets them; one whose reading fails passes as it came."""
+        stream, out = self._stream, []
         assert stream is not None
-        out = stream.read(event)
+        for event in events:
+            try:
+                read = stream.read(event)
+            except Exception as error:  # noqa: BLE001  (as in `harmless`, for one event of many)
+                self.shared.failed("_read_events", error)
+                out.append(event)
+                continue
+            if self._live:
+                out.append(self._comment_before() or b"")
+            out.append(read)
         if stream.deltas and "first_output_ms" not in self._fields:
             self._fields["first_output_ms"] = (perf_counter() - self._began) * 1e3
         return out
@@ -323,8 +328,7 @@ class CallMetering:
         if plain is None:
             return
         if self._stream is not None:
-            for event in self._stream.split(plain):
-                self._read_event(event)
+            self._read_events(self._stream.split(plain))
         else:
             if self._fields.get("stream"):
                 self._fields.setdefault("first_output_ms", (perf_counter() - self._began) * 1e3)
@@ -335,7 +339,7 @@ class CallMetering:
     @harmless
     def _read_rest(self) -> None:
         if self._stream is not None and (rest := self._stream.rest()):
-            self._read_event(rest)
+            self._read_events([rest])
 
     @harmless
     def _comment_before(self) -> bytes:
@@ -358,8 +362,7 @@ class CallMetering:
         elif self._meter is not None:
             self._stop_meter()
             fields.update(self._fields)
-        event = UsageEvent(**fields)
-        return live_comment(self.shared.pricer.impacts(event), event.output_tokens, final=final)
+        return live_comment(self.shared.pricer.impacts_of_fields(fields), fields.get("output_tokens"), final=final)
 
     def left(self) -> Outcome:
         """The outcome when the client goes now: a client may hang up on `[DONE]` without waiting for the end."""
@@ -392,9 +395,9 @@ class CallMetering:
             self._book(outcome)
         self._booked = True
 
-    def _book(self, outcome: Outcome) -> UsageEvent | None:
+    def _book(self, outcome: Outcome) -> None:
         if self._booked:
-            return None
+            return
         self._booked = True
         self._stop_meter()
         fields = self._fields
@@ -410,10 +413,8 @@ class CallMetering:
                 fields["span_id"] = None
         if outcome == "error":
             self.shared.failing.failed(self.route.provider.name, fields.get("error_type"), fields.get("http_status"))
-        event = UsageEvent(**fields)
-        if not self.shared.sink.record(event):
+        if not self.shared.record(fields):
             self.shared.not_acknowledged += 1
-        return event
 
     @harmless
     def _stop_meter(self) -> None:
@@ -429,8 +430,8 @@ class CallMetering:
             )
 
     @harmless
-    def _impacts(self, event: UsageEvent) -> Impacts:
-        return self.shared.pricer.impacts(event)
+    def _figures(self) -> Pairs:
+        return figure_headers(self.shared.pricer.impacts_of_fields(self._fields))
 
     def _own_headers(self) -> Pairs:
         headers = [(b"x-mesure-event-id", self.id.encode())]

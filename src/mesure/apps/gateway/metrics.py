@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mesure.apps.gateway.app import Gateway
-    from mesure.ledger import Counters, Spool
+    from mesure.apps.totals import GatewayTotals
+    from mesure.ledger import Counters
 
 __all__ = ["CONTENT_TYPE", "Sample", "family", "render_metrics"]
 
@@ -29,7 +29,7 @@ class Sample(NamedTuple):
     value: float
 
 
-def render_metrics(counters: Counters, gateway: Gateway, spool: Spool) -> str:
+def render_metrics(counters: Counters, totals: GatewayTotals) -> str:
     """The metrics page, in Prometheus' text format 0.0.4."""
     lines: list[str] = []
     rows = counters.rows()
@@ -37,45 +37,40 @@ def render_metrics(counters: Counters, gateway: Gateway, spool: Spool) -> str:
         values = ((row.labels._asdict(), getattr(row, attribute)) for row in rows)
         samples = [Sample(tuple(labels.items()), value) for labels, value in values if value is not None]
         lines += family(name, "counter", meaning, samples)
-    for name, meaning, samples in _gateway_families(gateway, spool):
+    for name, meaning, samples in _gateway_families(totals):
         lines += family(name, "counter", meaning, samples)
-    in_flight = [Sample((), gateway.in_flight)]
+    in_flight = [Sample((), totals.in_flight)]
     lines += family("mesure_gateway_in_flight", "gauge", "Calls being relayed now.", in_flight)
     return "\n".join(lines) + "\n"
 
 
-def _gateway_families(gateway: Gateway, spool: Spool) -> Iterator[tuple[str, str, list[Sample]]]:
+def _gateway_families(totals: GatewayTotals) -> Iterator[tuple[str, str, list[Sample]]]:
     yield (
         "mesure_gateway_refused_total",
         "Calls the gateway answered itself, by error code.",
-        [Sample((("code", code),), count) for code, count in sorted(gateway.refused.items())],
+        [Sample((("code", code),), count) for code, count in sorted(totals.refused.items())],
     )
+    errors = [(*name.partition(" "), count) for name, count in totals.upstream_errors.items()]
     yield (
         "mesure_gateway_upstream_errors_total",
         "Errors that providers answered, by HTTP status, and answers they broke off.",
-        [
-            Sample((("provider", provider), ("kind", kind)), count)
-            for (provider, kind), count in sorted(gateway.upstream_errors.items())
-        ],
+        [Sample((("provider", provider), ("kind", kind)), count) for kind, _, provider, count in sorted(errors)],
     )
     yield (
         "mesure_gateway_unmetered_total",
         "Calls of paths that are not known, which told neither a model nor tokens, by provider.",
-        [Sample((("provider", provider),), count) for provider, count in sorted(gateway.metering.unmetered.items())],
+        [Sample((("provider", provider),), count) for provider, count in sorted(totals.unmetered.items())],
     )
     plain = (
-        ("mesure_gateway_departures_total", "Clients that left before the end.", gateway.departures),
-        (
-            "mesure_gateway_metering_failures_total",
-            "Metering steps that failed, calls unharmed.",
-            gateway.metering_failures,
-        ),
-        ("mesure_gateway_not_acknowledged_total", "Events the spool could not take.", gateway.not_acknowledged),
-        ("mesure_spool_written_total", "Events acknowledged by this process.", spool.written),
-        ("mesure_spool_failed_total", "Events that could not be written.", spool.failed),
+        ("mesure_gateway_departures", "Clients that left before the end.", totals.departures),
+        ("mesure_gateway_metering_failures", "Metering steps that failed, calls unharmed.", totals.metering_failures),
+        ("mesure_gateway_not_acknowledged", "Events the spool could not take.", totals.not_acknowledged),
+        ("mesure_gateway_repeated", "Requests repeated: an idle connection had been closed.", totals.repeated),
+        ("mesure_spool_written", "Events acknowledged.", totals.spool_written),
+        ("mesure_spool_failed", "Events that could not be written.", totals.spool_failed),
     )
     for name, meaning, value in plain:
-        yield name, meaning, [Sample((), value)]
+        yield f"{name}_total", meaning, [Sample((), value)]
 
 
 def family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> list[str]:

@@ -6,8 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlsplit
 
 from mesure.apps.gateway import refusals
+from mesure.apps.http1.dialing import Origin
 from mesure.errors import ConfigError
 from mesure.meter.wires.choice import WIRES, call_of
 
@@ -34,20 +36,19 @@ class Provider:
     catalogue_name: str  # as the catalogue names it
     base_url: str  # without a slash at its end
     key: str
+    key_header: bytes  # where its key goes
     settings: ProviderSettings
-
-    @property
-    def key_header(self) -> str:
-        """Where its key goes."""
-        return WIRES[self.settings.wire].key_header
+    origin: Origin
+    authority: bytes  # for the Host header
+    base_path: str  # of `base_url`
 
 
 class Route(NamedTuple):
-    """Where one call goes: `url` is the provider's base address, the rest of the path and the query, unchanged."""
+    """Where one call goes: the provider's base address, the rest of the path and the query, unchanged."""
 
     provider: Provider
-    url: str
-    path: str  # the rest, without a slash at either end
+    rest: str  # after the base address, with the query
+    path: str  # the same without query, and without a slash at either end
     call: Call
 
     @property
@@ -58,6 +59,15 @@ class Route(NamedTuple):
     def ai_call(self) -> bool:
         """Whether a model runs for it, whatever is answered."""
         return self.call.booking == "always"
+
+    @property
+    def url(self) -> str:
+        return self.provider.base_url + self.rest
+
+    @property
+    def target(self) -> bytes:
+        """What a request for it names."""
+        return (self.provider.base_path + self.rest).encode("ascii")
 
 
 class Providers:
@@ -84,8 +94,8 @@ class Providers:
             raise refusals.bad_path(rest)
         if provider.key:
             query = _KEY_IN_QUERY.sub("", query).removeprefix("&")
-        url = f"{provider.base_url}/{rest}?{query}" if query else f"{provider.base_url}/{rest}"
-        return Route(provider, url, rest.strip("/"), call_of(provider.settings.wire, method, rest, query))
+        asked = f"/{rest}?{query}" if query else f"/{rest}"
+        return Route(provider, asked, rest.strip("/"), call_of(provider.settings.wire, method, rest, query))
 
 
 def _provider(name: str, given: ProviderSettings, environ: Mapping[str, str]) -> Provider:
@@ -107,4 +117,42 @@ def _provider(name: str, given: ProviderSettings, environ: Mapping[str, str]) ->
             f"The key of providers.{name} holds characters that no header can carry",
             action="Check for a line break or a space around it.",
         )
-    return Provider(name, given.provider or name, given.base_url.rstrip("/"), key, given)
+    base_url = given.base_url.rstrip("/")
+    origin, base_path = _origin_of(name, base_url)
+    authority = f"[{origin.host}]" if ":" in origin.host else origin.host
+    if origin.port != (443 if origin.tls else 80):
+        authority += f":{origin.port}"
+    key_header = WIRES[given.wire].key_header.encode("ascii")
+    return Provider(
+        name,
+        given.provider or name,
+        base_url,
+        key,
+        key_header,
+        given,
+        origin,
+        authority.encode("ascii"),
+        base_path,
+    )
+
+
+def _origin_of(name: str, base_url: str) -> tuple[Origin, str]:
+    """Where the address leads, and its path."""
+    try:
+        parts = urlsplit(base_url)
+        host = (
+            (parts.hostname or "").encode("idna").decode("ascii")
+            if ":" not in (parts.hostname or "")
+            else parts.hostname
+        )
+        port = parts.port
+    except ValueError:
+        host, port, parts = "", None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or parts.username is not None:
+        raise ConfigError(
+            f"The base_url of providers.{name} cannot be called",
+            value=base_url.partition("?")[0].rpartition("@")[2],
+            action="Give it as http://host/path or https://host/path; a key belongs to api_key_env.",
+        )
+    tls = parts.scheme == "https"
+    return Origin(host, port or (443 if tls else 80), tls), quote(parts.path, safe="/%!$&'()*+,;=:@~-._")

@@ -1,18 +1,15 @@
-"""Answers of the gateway itself, in the shape that OpenAI's clients turn into their own exceptions."""
+"""Answers of the gateway itself: what it refuses, and how its providers failed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-
-from mesure.errors import GatewayError, nearest_names
+from mesure.apps.http1.refusal import Refusal, body_too_large, unexpected
+from mesure.errors import nearest_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-
-    from starlette.types import Send
 
 __all__ = [
     "Refusal",
@@ -27,45 +24,13 @@ __all__ = [
     "keys_unavailable",
     "no_default_provider",
     "pages_stay_here",
+    "provider_bad_answer",
     "provider_disconnected",
     "provider_timeout",
     "provider_unreachable",
-    "send_refusal",
     "unexpected",
     "unknown_provider",
 ]
-
-
-class Refusal(GatewayError):  # noqa: N818
-    """A call that got no answer from its provider, with the HTTP status that tells the client so."""
-
-    def __init__(
-        self, status: int, code: str, what: str, *, action: str, value: object = None, nearest: tuple[str, ...] = ()
-    ) -> None:
-        super().__init__(what, action=action, value=value, code=code, nearest=nearest)
-        self.status = status
-
-
-async def send_refusal(send: Send, refusal: Refusal) -> None:
-    """`{"error": {message, type, param, code, mesure: {code, what, value, action, nearest}}}`."""
-    kind = "invalid_request_error" if refusal.status < 500 else "server_error"
-    error = {
-        "message": str(refusal),
-        "type": kind,
-        "param": None,
-        "code": refusal.code,
-        "mesure": refusal.to_json(),
-    }
-    body = orjson.dumps({"error": error})
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-mesure-error", refusal.code.encode()),
-    ]
-    if refusal.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def unknown_provider(name: str, known: Iterable[str]) -> Refusal:
@@ -97,16 +62,6 @@ def bad_path(path: str) -> Refusal:
         "The path could lead out of the provider's address",
         value=path[:100],
         action="Call it without . or .. segments, backslashes and control characters",
-    )
-
-
-def body_too_large(limit: int) -> Refusal:
-    return Refusal(
-        413,
-        "body_too_large",
-        "The request is larger than this gateway takes",
-        value=f"limit {limit / 1e6:g} MB",
-        action="Send less at once, or raise gateway.max_body_mb",
     )
 
 
@@ -218,10 +173,11 @@ def provider_timeout(provider: str, seconds: float) -> Refusal:
     )
 
 
-def unexpected() -> Refusal:
+def provider_bad_answer(provider: str) -> Refusal:
     return Refusal(
-        500,
-        "gateway_failure",
-        "The gateway failed on this call",
-        action="Call the provider directly meanwhile, and report the line in the gateway's log",
+        502,
+        "provider_bad_answer",
+        "The provider's answer is not HTTP/1.1 that can be passed on safely",
+        value=provider,
+        action=f"Check that providers.{provider}.base_url is the address of its API, and that it speaks HTTP/1.1",
     )

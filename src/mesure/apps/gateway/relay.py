@@ -8,76 +8,20 @@ from typing import TYPE_CHECKING
 
 from mesure.apps.gateway import refusals
 from mesure.apps.gateway.headers import WITHHELD
-from mesure.apps.gateway.metering import place_of
 from mesure.apps.gateway.upstream import Answer, BrokenOff
+from mesure.apps.http1.refusal import place_of
 from mesure.meter.wires.bodies import readable
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Send
-
     from mesure.apps.gateway.headers import Pairs, Request
     from mesure.apps.gateway.metering import CallMetering
     from mesure.apps.gateway.upstream import Upstreams
+    from mesure.apps.http1.exchange import Exchange
     from mesure.record import Outcome
 
-__all__ = ["ClientLeft", "Relay", "whole_body"]
+__all__ = ["Relay"]
 
 log = logging.getLogger("mesure.gateway")
-
-#: Most calls of a fast provider end sooner: watching for the client's departure costs a task, saved until then.
-_UNWATCHED_S = 0.05
-
-
-class ClientLeft(Exception):  # noqa: N818
-    """The client hung up before its request was complete."""
-
-
-async def whole_body(receive: Receive, length: int | None, limit: int) -> bytes:
-    """The request's body. Raises `Refusal` beyond `limit` bytes (at once when announced), `ClientLeft`."""
-    if length is not None and length > limit:
-        raise refusals.body_too_large(limit)
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        if piece := message.get("body", b""):
-            size += len(piece)
-            if size > limit:
-                raise refusals.body_too_large(limit)
-            pieces.append(piece)
-        if not message.get("more_body", False):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-class _Departure:
-    """Cancels the relaying task when the client hangs up, so that the provider's connection is cut with it."""
-
-    __slots__ = ("_receive", "_task", "_timer", "_watcher", "left")
-
-    def __init__(self, receive: Receive) -> None:
-        self.left = False
-        self._receive = receive
-        self._task = asyncio.current_task()
-        self._watcher: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED_S, self._watch)
-
-    def close(self) -> None:
-        self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
-
-    def _watch(self) -> None:
-        self._watcher = asyncio.get_running_loop().create_task(self._wait())
-
-    async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self.left = True
-        if self._task is not None:
-            self._task.cancel()
 
 
 class Relay:
@@ -86,66 +30,60 @@ class Relay:
     `status` is the provider's HTTP status, 0 until it answers.
     """
 
-    __slots__ = ("_call", "_hold", "_key", "_method", "_send", "_started", "status")
+    __slots__ = ("_call", "_exchange", "_hold", "_key", "status")
 
-    def __init__(self, call: CallMetering, method: str, send: Send, hold: int) -> None:
+    def __init__(self, call: CallMetering, exchange: Exchange, hold: int) -> None:
         self._call = call
-        self._method = method
-        self._send = send
+        self._exchange = exchange
         self._hold = hold
         self._key = call.route.provider.key.encode()
-        self._started = False
         self.status = 0
 
-    async def run(self, upstreams: Upstreams, request: Request, body: bytes, receive: Receive) -> Outcome:
+    async def run(self, upstreams: Upstreams, request: Request) -> Outcome:
         """Relay and book the call; returns how it ended. Raises `Refusal` when no answer was begun."""
-        call = self._call
-        departure = _Departure(receive)
+        call, exchange = self._call, self._exchange
+        if (task := asyncio.current_task()) is not None:  # a client that leaves cuts the provider's connection too
+            exchange.on_left = task.cancel
         answer: Answer | None = None
         try:
-            outgoing = call.sent(request, body)
+            outgoing = call.sent(request, exchange.body)
             answer = await upstreams.call(
-                call.route, self._method, request.sent, body if outgoing is None else outgoing
+                call.route, exchange.method, request.sent, exchange.body if outgoing is None else outgoing
             )
             self.status = answer.status
-            await self._answer(answer, departure)
+            await self._answer(answer)
         except refusals.Refusal as refusal:
             call.finish("error", refusal.code, refusal.status)
             raise
-        except BrokenOff as broken:
-            # Returning without completing the answer makes the server close the connection: a break, not an end.
+        except BrokenOff as broken:  # an answer that is not completed here is broken off for the client too
             call.finish("truncated", broken.reason)
             return "truncated"
         except asyncio.CancelledError:
             call.finish(call.left())
-            if not departure.left:
+            if not exchange.left:
                 raise
-            return call.left()
-        except OSError:  # what servers may raise from send() once the client is gone
-            call.finish(call.left())
             return call.left()
         except Exception as error:  # noqa: BLE001  (told by kind and place only: a message may hold content)
             failure = refusals.unexpected()
             call.finish("error", failure.code)
             log.error("The gateway failed on a call: %s (%s)", type(error).__name__, place_of(error))
-            if self._started:
+            if exchange.started:
                 return "truncated"
             raise failure from None
         finally:
             call.finish("cancelled")  # nothing when it is booked already
-            departure.close()
             if answer is not None:
                 answer.close()
         return "ok"
 
-    async def _answer(self, answer: Answer, departure: _Departure) -> None:
+    async def _answer(self, answer: Answer) -> None:
         held: list[bytes] = []
         if self._holds(answer):
             held = await self._collect(answer)
             if sum(map(len, held)) <= self._hold:
-                await self._send_held(answer, b"".join(held), departure)
+                self._send_held(answer, b"".join(held))
                 return
-        await self._stream(answer, held, departure)
+        await self._stream(answer, held)
 
     def _holds(self, answer: Answer) -> bool:
         """JSON, and whatever comes with an error, unless it is announced as too large."""
@@ -161,46 +99,36 @@ class Relay:
             while size <= self._hold and (piece := await answer.next_piece()):
                 pieces.append(piece)
                 size += len(piece)
-        except BrokenOff as broken:
-            await self._start(answer, [], answer.length)
-            await self._more(b"".join([*pieces, broken.rest]))
+        except BrokenOff:
+            self._start(answer, [], answer.length)
+            await self._exchange.send(b"".join(pieces))
             raise
         return pieces
 
-    async def _send_held(self, answer: Answer, body: bytes, departure: _Departure) -> None:
+    def _send_held(self, answer: Answer, body: bytes) -> None:
         plain = readable(body, answer.coding)
         if self._key and plain is not None and self._key in plain:
             body = plain = plain.replace(self._key, WITHHELD)
             answer.headers = [pair for pair in answer.headers if pair[0] != b"content-encoding"]
         headers = self._call.held(answer, plain) or []
-        departure.close()
-        await self._start(answer, headers, answer.length if self._method == "HEAD" else len(body))
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        length = answer.length if self._exchange.method == "HEAD" else None
+        self._exchange.respond(answer.status, answer.headers + headers, body, length)
 
-    async def _stream(self, answer: Answer, pieces: list[bytes], departure: _Departure) -> None:
-        call = self._call
+    async def _stream(self, answer: Answer, pieces: list[bytes]) -> None:
+        call, exchange = self._call, self._exchange
         headers = call.streams(answer) or []
-        await self._start(answer, headers, None if call.rewrites() else answer.length)
+        self._start(answer, headers, None if call.rewrites() else answer.length)
         for piece in pieces:
-            await self._more(call.passed(piece))
+            await exchange.send(call.passed(piece))
         try:
             while piece := await answer.next_piece():
-                await self._more(call.passed(piece))
-        except BrokenOff as broken:
-            await self._more(call.passed(broken.rest) + call.ended())
+                await exchange.send(call.passed(piece))
+        except BrokenOff:
+            await exchange.send(call.ended())
             raise
         end = call.ended()
         call.finish(call.stream_outcome())
-        departure.close()
-        await self._send({"type": "http.response.body", "body": end, "more_body": False})
+        exchange.end(end)
 
-    async def _start(self, answer: Answer, headers: Pairs, length: int | None) -> None:
-        sent = answer.headers + headers
-        if length is not None:
-            sent.append((b"content-length", str(length).encode()))
-        self._started = True
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": sent})
-
-    async def _more(self, body: bytes) -> None:
-        if body:
-            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+    def _start(self, answer: Answer, headers: Pairs, length: int | None) -> None:
+        self._exchange.start(answer.status, answer.headers + headers, length)

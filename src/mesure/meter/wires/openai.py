@@ -163,14 +163,10 @@ class StreamReading:
     def read(self, event: bytes) -> bytes:
         """Take one raw event's facts; returns it as the client should get it (empty: it should not)."""
         if self._identified and event.startswith(b"data: {"):
-            if self._null and self._null in event and event.count(b'"usage"') == 1:
-                stripped = event.replace(self._null, b"", 1)  # where an event read whole had it
-                if _is_plain(stripped):
-                    self.deltas += 1
-                    return stripped
-            elif _is_plain(event):
+            plain = event.replace(self._null, b"", 1) if self._null else event  # where an event read whole had it
+            if _is_plain(plain):
                 self.deltas += 1
-                return event
+                return plain
         data = event_data(event)
         if data.startswith(b"[DONE]"):
             self.done = True
@@ -207,7 +203,7 @@ def _is_plain(event: bytes) -> bool:
     if b'"usage"' in event or b'"error"' in event or b'"timings"' in event:
         return False
     at = event.find(b'"finish_reason"')
-    return at < 0 or event[at + 15 : at + 22].strip(b" :,}").startswith(b"null")
+    return at < 0 or event.startswith((b":null", b": null"), at + 15)
 
 
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')

@@ -1,0 +1,99 @@
+"""What there is once, however many processes relay calls: ledger, committer, pages, and the intake of telemetry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mesure.apps.gateway.keys import ring_of
+from mesure.apps.gateway.metrics import render_metrics
+from mesure.apps.otlp import PATHS, OtlpApp, open_grpc, otlp_metrics
+from mesure.apps.web import create_web
+from mesure.ledger import Committer, Ledger, View
+from mesure.meter.otlp import Intake
+from mesure.meter.pseudonyms import Pseudonyms
+from mesure.meter.sensors import OwnMeter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+    from mesure.apps.totals import GatewayTotals
+    from mesure.config import Settings
+    from mesure.ledger import Spool
+
+__all__ = ["House"]
+
+
+class House:
+    """An ASGI application. `spool` takes what telemetry tells; it is closed with the house.
+
+    `totals` gives what the gateway counted, in all its processes; `own` meters them for the footer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        spool: Spool,
+        totals: Callable[[], GatewayTotals],
+        *,
+        own: OwnMeter | None = None,
+        notices: Sequence[str] = (),
+    ) -> None:
+        data = Path(settings.server.data)
+        self._totals = totals
+        self._spool = spool
+        self.ledger = Ledger(data, settings.ledger, settings.deployments)
+        self.committer = Committer(self.ledger, data / "spool", settings.ledger)
+        self.keys = ring_of(settings)
+        self._intake = Intake(settings, spool, Pseudonyms(data))
+        self._otlp = OtlpApp(settings, self._intake, self.keys)
+        self._grpc = open_grpc(settings, self._intake, self.keys)
+        self.web = create_web(
+            settings,
+            View(self.ledger, self.committer, settings),
+            own=own or OwnMeter(),
+            gateway_metrics=self.metrics,
+            health=self.health,
+            notices=notices,
+        )
+
+    def open(self) -> None:
+        """Before anything is served. Raises `LedgerError` when another server holds the data folder, `StateError`."""
+        self.committer.start()
+        if self.keys is not None:
+            self.keys.start()
+        if self._grpc is not None:
+            self._grpc.start()
+
+    def close(self) -> None:
+        """What is still in the spool reaches the table."""
+        if self._grpc is not None:
+            self._grpc.stop()
+        self._spool.close()
+        self.committer.stop()
+        if self.keys is not None:
+            self.keys.stop()
+
+    def close_streams(self) -> None:
+        """End the live pushes: they would otherwise outlast a stop."""
+        self.web.state.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._otlp if scope["path"] in PATHS else self.web
+        await app(scope, receive, send)
+
+    def metrics(self) -> str:
+        return render_metrics(self.committer.counters, self._totals()) + otlp_metrics(self._intake)
+
+    def health(self) -> dict[str, Any]:
+        """What /healthz and /readyz tell: the committer's state and what could not be written."""
+        state, totals = self.committer.state, self._totals()
+        return {
+            "ok": state.last_error is None and totals.spool_failed == 0,
+            "committer": state.to_json(),
+            "spool_written": totals.spool_written,
+            "spool_failed": totals.spool_failed,
+            "keys": self.keys.state.to_json() if self.keys else None,
+        }
