@@ -35,7 +35,7 @@ def test_a_new_ledger_is_empty_and_readable_by_name(ledger):
 
 
 def test_rows_and_progress_go_together(ledger):
-    snapshot = ledger.append(_events(0, 10), {"a": 100, "b": 7})
+    snapshot = ledger.append(_events(0, 10), {"a": 100, "b": 7}).snapshot
     assert (snapshot.rows, ledger.count()) == (10, 10)
     assert (ledger.transaction_version("a"), ledger.transaction_version("b")) == (100, 7)
     assert turns(ledger) == list(range(10))

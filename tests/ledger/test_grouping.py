@@ -24,7 +24,9 @@ PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SINCE = NOW - timedelta(days=40)
 _SPLITTABLE = sorted(
-    name for name, kind in COLUMNS.items() if kind in ("str", "int", "bool") and name not in ("month", "identity")
+    name
+    for name, kind in COLUMNS.items()
+    if kind in ("str", "int", "bool") and name not in ("month", "identity", "identities", "sightings")
 )
 _UNSPLITTABLE = sorted(name for name, kind in COLUMNS.items() if kind not in ("str", "int", "bool"))
 

@@ -39,7 +39,7 @@ def test_a_commit_holds_its_files_their_folder_itself_and_the_log(ledger: Ledger
     for step in range(3):
         synced.clear()
         before = set(ledger.files())
-        snapshot = ledger.append(events(2, first=2 * step), {"a": step + 1})
+        snapshot = ledger.append(events(2, first=2 * step), {"a": step + 1}).snapshot
         [written] = set(ledger.files()) - before
         log = ledger.path / "_delta_log"
         assert synced == [Path(written), Path(written).parent, log / f"{snapshot.version:020d}.json", log]
@@ -67,7 +67,7 @@ def test_a_disk_that_cannot_promise_does_not_lose_the_commit(ledger: Ledger, mon
         raise OSError(5, "Input/output error", str(path))
 
     monkeypatch.setattr(table_module, "_sync", refuse)
-    assert ledger.append(events(2), {"a": 1}).rows == 2
+    assert ledger.append(events(2), {"a": 1}).snapshot.rows == 2
 
 
 def test_tables_made_at_once_by_several_are_one(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_removal_of_rows_that_are_gone_already_is_recorded(ledger):
 def test_removal_while_another_writer_commits(tmp_path, monkeypatch):
     ours, other = Ledger(tmp_path), Ledger(tmp_path)
     import_events(ours, "a:1", _of("a", 3))
-    delete = Ledger._delete
+    delete = Ledger._remove
     turns_taken = []
 
     def late(self, *args):
@@ -133,7 +133,7 @@ def test_removal_while_another_writer_commits(tmp_path, monkeypatch):
             other.append([make_event(7)], {"segment": 1})
         return delete(self, *args)
 
-    monkeypatch.setattr(Ledger, "_delete", late)
+    monkeypatch.setattr(Ledger, "_remove", late)
     assert remove_imports(ours, known_imports(ours)) == 3
     assert turns(ours) == [7]
 

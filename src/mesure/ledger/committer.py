@@ -319,10 +319,10 @@ class Committer:
         reached = {pending.segment: pending.end for pending in batch}
         after = {name: done.get(name, 0) for name in reached}
         try:
-            snapshot = self.ledger.append([pending.event for pending in batch], reached, after=after)
+            written = self.ledger.append([pending.event for pending in batch], reached, after=after)
         except StaleBatch:  # an attempt that seemed to fail had been written
             return False
-        self._settle(snapshot, reached)
+        self._settle(written.snapshot, reached)
         return True
 
     def _waiting(self) -> set[str]:

@@ -158,9 +158,12 @@ class Engine:
         return self._rows(part, "")
 
     def find(self, uris: tuple[str, ...], event_id: UUID) -> UsageEvent | None:
-        """The event of that id in these files."""
-        found = self._rows(Slice(uris, 0), f"WHERE id = '{event_id}'") if uris else []
-        return found[0][1] if found else None
+        """The event of that id in these files, or that a sighting of that id told of."""
+        told = f"sightings IS NOT NULL AND contains(sightings, '{event_id}')"
+        for where in (f"id = '{event_id}'", told) if uris else ():
+            if found := self._rows(Slice(uris, 0), f"WHERE {where}"):
+                return found[0][1]
+        return None
 
     def _rows(self, part: Slice, order: str) -> list[tuple[str, UsageEvent]]:
         wanted = ", ".join(f"epoch_us({n}) AS {n}" if kind == "datetime" else f'"{n}"' for n, kind in COLUMNS.items())

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Grouping"]
 
 _TIMES = ("day", "month", "hour")
-_COLUMNS = tuple(name for name, kind in COLUMNS.items() if kind in ("str", "int", "bool") and name != "month")
+_NOT_OFFERED = ("month", "sightings", "identities")
+_COLUMNS = tuple(name for name, kind in COLUMNS.items() if kind in ("str", "int", "bool") and name not in _NOT_OFFERED)
 _OFFERED = ("model", *_TIMES, *_COLUMNS)
 
 

@@ -23,14 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["ImportResult", "KnownImport", "import_events", "known_imports", "remove_imports"]
 
 _APP = "import:"
+#: Exports say when a call began in their own way: a day off, as of its end, in a time zone that is not stated.
+_MARGIN_S = 26 * 3_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """Rows written by this run, and rows that were in the table before it."""
+    """Rows brought by this run, and rows that were in the table before it; `merged`, of those brought, are calls that
+    were counted already and now hold what the file tells of them too."""
 
     added: int
     already: int
+    merged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,21 +83,21 @@ def import_events(
     """
     app_id = f"{_APP}{import_id}"
     recorded = ledger.transaction_version(app_id)
-    seen, added = start, 0
+    seen, added, merged = start, 0, 0
     remaining = iter(events)
     while rows := list(islice(remaining, batch)):
         first, seen = seen, seen + len(rows)
         while (done := max(recorded, first)) < seen:
             fresh = rows[done - first :]
             try:
-                ledger.append(fresh, {app_id: seen}, after={app_id: recorded})
+                written = ledger.append(fresh, {app_id: seen}, after={app_id: recorded}, margin_s=_MARGIN_S)
             except StaleBatch:  # the same import runs elsewhere and was first
                 recorded = _further(ledger.transaction_version(app_id), recorded, import_id)
             else:
-                added, recorded = added + len(fresh), seen
+                added, merged, recorded = added + len(fresh), merged + written.merged, seen
         if progress is not None:
             progress(seen - start)
-    return ImportResult(added=added, already=seen - start - added)
+    return ImportResult(added=added, already=seen - start - added, merged=merged)
 
 
 def _further(recorded: int, before: int, import_id: str) -> int:

@@ -94,7 +94,7 @@ class View:
             )
 
     def event(self, event_id: str) -> UsageEvent | None:
-        """One event by its id; None when the ledger has none. Raises `LedgerError`."""
+        """One event by its id, or by that of a sighting of it; None when the ledger has none. Raises `LedgerError`."""
         try:
             wanted = UUID(event_id)
         except ValueError:

@@ -1,7 +1,8 @@
 """Columns of the table, from the annotations of `UsageEvent`, and events as an Arrow table.
 
 Columns are added, never renamed or retyped. Labels are JSON text, which DuckDB (`labels->>'$.x'`) and Spark
-(`get_json_object`) read alike. `identity` is what makes two sightings one call; `month` (UTC, "2026-11") is the
+(`get_json_object`) read alike. `identity` is what makes two sightings one call; `identities`, of a call that
+several sources saw, is every key by which one of them may name it, a line each; `month` (UTC, "2026-11") is the
 partition.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mesure.ledger.sightings import keys_within, sightings_of
 from mesure.record import UsageEvent, identity_of
 
 if TYPE_CHECKING:
@@ -47,7 +49,11 @@ def _kind(annotation: str) -> str:
 
 
 #: Column name -> kind, in the order of the record; then what the ledger adds.
-COLUMNS: dict[str, str] = {f.name: _kind(str(f.type)) for f in fields(UsageEvent)} | {"identity": "str", "month": "str"}
+COLUMNS: dict[str, str] = {f.name: _kind(str(f.type)) for f in fields(UsageEvent)} | {
+    "identity": "str",
+    "identities": "str",
+    "month": "str",
+}
 
 
 def epoch_us(at: datetime) -> int:
@@ -112,12 +118,16 @@ def _arrow_type(kind: str) -> DataType:
 
 
 def to_table(events: Sequence[UsageEvent], ingested_at: datetime) -> Table:
-    """Events as rows, `ingested_at` set on each. A value of the wrong type becomes NULL: it never holds up others."""
+    """Events as rows, `ingested_at` set where it is not. A value of the wrong type becomes NULL: it never holds up
+    others."""
     columns: dict[str, Iterable[Any]] = {}
     for name in UsageEvent.__slots__:
         columns[name] = [getattr(event, name) for event in events]
-    columns["ingested_at"] = [ingested_at] * len(events)
+    columns["ingested_at"] = [event.ingested_at or ingested_at for event in events]
     columns["identity"] = [identity_of(event) for event in events]
+    columns["identities"] = [
+        "\n".join(keys_within(sightings_of(event))) if event.sightings else None for event in events
+    ]
     columns["month"] = [month_of(event.started_at) for event in events]
     return _table(columns)
 

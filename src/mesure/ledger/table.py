@@ -14,23 +14,28 @@ import orjson
 from mesure.config import LedgerSettings
 from mesure.errors import LedgerError
 from mesure.ledger.log import logged_applications
-from mesure.ledger.schema import empty_table, to_table
+from mesure.ledger.lookup import Lookup
+from mesure.ledger.once import counted_once, without
+from mesure.ledger.schema import empty_table, second_of, to_table
+from mesure.ledger.writing import add, rewrite, said, take_out, writer_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from arro3.core import Table
-    from deltalake import CommitProperties, DeltaTable, WriterProperties
+    from deltalake import DeltaTable
 
     from mesure.config import DeploymentSettings
+    from mesure.ledger.once import Change
     from mesure.record import UsageEvent
 
-__all__ = ["Ledger", "Snapshot", "StaleBatch", "StoredFile"]
+__all__ = ["MARGIN_S", "Ledger", "Snapshot", "StaleBatch", "StoredFile", "Written"]
 
 #: Compaction packs files up to this size and leaves larger ones alone, so that no row is rewritten many times.
 _TARGET_BYTES = 16 << 20
 _ATTEMPTS = 20
 _CHECKPOINT_EVERY = 50
+#: How far apart two sources may say that one call began.
+MARGIN_S = 3_600
 #: The engine reads the first as a host's address, and the last as the start of an escaped character.
 _NOT_IN_ADDRESSES = "[]%"
 
@@ -49,6 +54,13 @@ class StoredFile(NamedTuple):
     rows: int
     size_bytes: int
 
+    first: int | None = None  # whole seconds since 1970: no row began before, none after `last`; None if not known
+    last: int | None = None
+
+    def may_hold(self, since: int, until: int) -> bool:
+        """Whether a row that began in `[since, until)` may stand in it."""
+        return (self.last is None or self.last >= since) and (self.first is None or self.first < until)
+
 
 class Snapshot(NamedTuple):
     """What one version of the table holds. Files never change, so results computed from one can be kept."""
@@ -59,6 +71,13 @@ class Snapshot(NamedTuple):
     @property
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
+
+
+class Written(NamedTuple):
+    """The version that a batch made, and how many of its sightings told of a call already counted."""
+
+    snapshot: Snapshot
+    merged: int
 
 
 class Ledger:
@@ -76,6 +95,7 @@ class Ledger:
         self._lock = threading.RLock()
         self._opened: DeltaTable | None = None
         self._snapshot: Snapshot | None = None
+        self._lookup = Lookup()
 
     @property
     def version(self) -> int:
@@ -112,20 +132,30 @@ class Ledger:
         transactions: Mapping[str, int],
         *,
         after: Mapping[str, int] | None = None,
-    ) -> Snapshot:
+        margin_s: int = MARGIN_S,
+    ) -> Written:
         """Write the events in one commit, with what each application has then done; the version that holds them.
 
-        `after`: what each application had done before this batch. It is compared with the very snapshot committed
-        to, so that a replay is refused (`StaleBatch`) whoever wrote first. Raises `LedgerError` if writing fails.
+        A call is one row, however many sources tell of it and in whatever order: what is known of it is looked up
+        among the rows that began at most `margin_s` from it, in the very snapshot committed to. `after`: what each
+        application had done before this batch, compared with that snapshot too, so that a replay is refused
+        (`StaleBatch`) whoever wrote first. Raises `LedgerError` if writing fails.
         """
-        rows = to_table(events, datetime.now(UTC))
+        now = datetime.now(UTC)
         with self._lock:
             for _ in range(_ATTEMPTS):
                 self._refresh()
                 self._check(after or {})
-                if self._write(rows, transactions):
-                    return self._seen()
+                known = self._lookup.rows(self._seen().files, events, margin_s)
+                change = counted_once(events, known, now)
+                if self._write(change, now, transactions):
+                    return Written(self._seen(), change.merged)
         raise self._contended()
+
+    def known(self, snapshot: Snapshot, events: Sequence[UsageEvent], margin_s: int = MARGIN_S) -> list[UsageEvent]:
+        """Rows of a version that may be calls of which the events tell too. Raises `LedgerError`."""
+        with self._lock:
+            return self._lookup.rows(snapshot.files, events, margin_s)
 
     def transactions(self, prefix: str) -> dict[str, int]:
         """Applications whose id begins with `prefix`, and how far each is: empty where there is no table yet."""
@@ -133,17 +163,18 @@ class Ledger:
             if self._opened is None and not (self.path / "_delta_log").is_dir():
                 return {}
             self._refresh()
-            with _said("read", self.path):
+            with said("read", self.path):
                 found = {app_id for app_id in logged_applications(self.path) if app_id.startswith(prefix)}
             return {app_id: self._done(app_id) for app_id in sorted(found)}
 
     def remove(self, origins: Sequence[str], transactions: Mapping[str, int]) -> int:
-        """Delete the rows whose `origin` begins with one of `origins`, in one commit, with what each application has
-        then done; how many went. Raises `LedgerError` if writing fails."""
+        """Take out what is told by rows whose `origin` begins with one of `origins`, in one commit, with what each
+        application has then done; how many went. A call that others saw too stays, as they told it. Raises
+        `LedgerError` if writing fails."""
         with self._lock:
             for _ in range(_ATTEMPTS):
                 self._refresh()
-                if (gone := self._delete(origins, transactions)) is not None:
+                if (gone := self._remove(origins, transactions)) is not None:
                     return gone
         raise self._contended()
 
@@ -152,11 +183,11 @@ class Ledger:
         table = self._fresh()
         removed = 0
         for month in self._crowded(1):
-            with _said("compacted", self.path):
+            with said("compacted", self.path):
                 done = table.optimize.compact(
                     partition_filters=[("month", "=", month)],
                     target_size=_TARGET_BYTES,
-                    writer_properties=_writer_properties(),
+                    writer_properties=writer_properties(),
                 )
             removed += int(done["numFilesRemoved"]) - int(done["numFilesAdded"])
             self._hold(table.version())
@@ -168,7 +199,7 @@ class Ledger:
     def vacuum(self) -> int:
         """Delete files that no version of the retained log names; how many went."""
         hours = self.settings.log_retention_hours
-        with _said("vacuumed", self.path):
+        with said("vacuumed", self.path):
             table = self._fresh()
             gone = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)
             table.cleanup_metadata()
@@ -191,7 +222,7 @@ class Ledger:
                 action="Choose another data folder.",
                 code="folder_unusable",
             )
-        with _said("opened", self.path):
+        with said("opened", self.path):
             if not DeltaTable.is_deltatable(str(self.path)):
                 self._create()
             return DeltaTable(str(self.path))
@@ -225,11 +256,11 @@ class Ledger:
 
         with self._lock:
             self._table()
-        with _said("opened", self.path):
+        with said("opened", self.path):
             return DeltaTable(str(self.path))
 
     def _refresh(self) -> None:
-        with _said("read", self.path):
+        with said("read", self.path):
             self._table().update_incremental()
 
     def _done(self, app_id: str) -> int:
@@ -252,52 +283,34 @@ class Ledger:
             code="ledger_contended",
         )
 
-    def _delete(self, origins: Sequence[str], transactions: Mapping[str, int]) -> int | None:
-        """One attempt on the snapshot just read; None when somebody else committed in between."""
-        from deltalake.exceptions import CommitFailedError
-
-        table = self._table()
-        before = table.version()
-        wanted = " OR ".join(f"origin LIKE '{origin}%'" for origin in origins)
-        try:
-            with _said("written", self.path):
-                done = table.delete(
-                    wanted,
-                    writer_properties=_writer_properties(),
-                    commit_properties=_commit_properties(transactions),
-                )
-        except LedgerError as error:
-            if isinstance(error.__cause__, CommitFailedError):
-                return None
-            raise
-        if table.version() == before:  # no row matched, so that nothing was committed: the transactions still must be
-            return 0 if self._write(empty_table(), transactions) else None
-        self._hold(before + 1)
-        return int(done["num_deleted_rows"])
-
-    def _write(self, rows: Table, transactions: Mapping[str, int]) -> bool:
+    def _write(self, change: Change, now: datetime, transactions: Mapping[str, int]) -> bool:
         """One attempt on the snapshot just read; False when somebody else committed in between."""
-        from deltalake import write_deltalake
-        from deltalake.exceptions import CommitFailedError
-
         table = self._table()
         before = table.version()
-        try:
-            with _said("written", self.path):
-                write_deltalake(
-                    table,
-                    rows,
-                    mode="append",
-                    schema_mode="merge",
-                    writer_properties=_writer_properties(),
-                    commit_properties=_commit_properties(transactions),
-                )
-        except LedgerError as error:
-            if isinstance(error.__cause__, CommitFailedError):
-                return False
-            raise
+        if change.replaced:
+            done = rewrite(table, self.path, change, now, transactions) is not None
+        else:
+            done = add(table, self.path, to_table(change.new, now), transactions)
+        if done:
+            self._hold(before + 1)
+        return done
+
+    def _remove(self, origins: Sequence[str], transactions: Mapping[str, int]) -> int | None:
+        """One attempt on the snapshot just read; None when somebody else committed in between."""
+        table, now = self._table(), datetime.now(UTC)
+        before = table.version()
+        change = without(self._lookup.told_by(self._seen().files, origins), origins)
+        if change.replaced:
+            gone = rewrite(table, self.path, change, now, transactions, unless=origins)
+        else:
+            gone = take_out(table, self.path, origins, transactions)
+        if gone is None:
+            return None
+        # Where no row matched nothing was committed: the transactions still must be
+        if table.version() == before and not add(table, self.path, empty_table(), transactions):
+            return None
         self._hold(before + 1)
-        return True
+        return gone + len(change.changed)
 
     def _seen(self) -> Snapshot:
         table = self._table()
@@ -332,52 +345,21 @@ def _sync(path: Path) -> None:
         os.close(fd)
 
 
-class _said:  # noqa: N801  (reads as a word in `with _said("written", path)`)
-    """Turns the engine's errors, and the system's, into a `LedgerError` that says what could not be done."""
-
-    def __init__(self, what: str, path: Path) -> None:
-        self.what, self.path = what, path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if error is None or isinstance(error, LedgerError) or not (isinstance(error, Exception) or _is_panic(error)):
-            return
-        raise LedgerError(
-            f"The ledger could not be {self.what}: {str(error).splitlines()[0][:300] if str(error) else error!r}",
-            value=str(self.path),
-            action="Check free space, rights and disk of the folder; what is in the spool is kept and written later.",
-            code="ledger_unavailable",
-        ) from error
-
-
-def _is_panic(error: BaseException) -> bool:
-    """The engine gave up on itself: no `Exception`, so that it would end the thread that commits."""
-    return type(error).__name__ == "PanicException"
-
-
-def _writer_properties() -> WriterProperties:
-    from deltalake import WriterProperties
-
-    return WriterProperties(compression="ZSTD")
-
-
-def _commit_properties(transactions: Mapping[str, int]) -> CommitProperties:
-    """No retry inside the engine: it would commit on a snapshot whose transactions were not looked at."""
-    from deltalake import CommitProperties, Transaction
-
-    return CommitProperties(
-        app_transactions=[Transaction(app_id, done) for app_id, done in transactions.items()],
-        max_commit_retries=0,
-    )
-
-
 def _stored_files(table: DeltaTable, path: Path) -> tuple[StoredFile, ...]:
     import arro3.core as arro3
 
     actions: Any = arro3.Table.from_arrow(table.get_add_actions(flatten=True))
-    read = {name: actions.column(name).to_pylist() for name in ("path", "partition.month", "num_records", "size_bytes")}
+    names = ("path", "partition.month", "num_records", "size_bytes")
+    read = [actions.column(name).to_pylist() for name in names]
+    times = [_seconds(actions, name) for name in ("min.started_at", "max.started_at")]
     return tuple(
-        StoredFile(str(path / name), month, rows, size) for name, month, rows, size in zip(*read.values(), strict=True)
+        StoredFile(str(path / name), month, rows, size, first, last)
+        for name, month, rows, size, first, last in zip(*read, *times, strict=True)
     )
+
+
+def _seconds(actions: Any, name: str) -> list[int | None]:
+    """A column of times, which a table without rows does not have."""
+    if name not in actions.schema.names:
+        return [None] * actions.num_rows
+    return [None if at is None else second_of(at) for at in actions.column(name).to_pylist()]

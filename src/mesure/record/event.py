@@ -158,8 +158,9 @@ class UsageEvent:
     prompt_fingerprint: str | None = None
     prefix_fingerprint: str | None = None
 
-    # Set by the committer
+    # Set by the ledger
     ingested_at: datetime | None = None
+    sightings: str | None = None  # JSON: what each source told of the call, where several did
 
     def checked(self) -> UsageEvent:
         """Itself, once every field lies in its domain; raises `InvalidValue` naming the field otherwise."""

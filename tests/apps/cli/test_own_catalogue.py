@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mesure.catalogue import current, use
-from mesure.impact import explain, resolve
+from mesure.impact import explain, impacts_of_facts, resolve
 
 from .conftest import Run
 
@@ -92,9 +92,9 @@ def test_a_fine_tune_takes_after_the_model_it_names(added: Run) -> None:
 
 def test_a_host_of_ones_own_has_its_hall_and_its_place(added: Run) -> None:
     """As the gateway resolves a provider of that name."""
-    usual = resolve("llama-3.1-8b").impacts(input_tokens=500, output_tokens=200)
+    usual = impacts_of_facts(resolve("llama-3.1-8b"), input_tokens=500, output_tokens=200)
     use(current().with_user_file(Path("facts/catalogue.toml")))
-    hosted = resolve("llama-3.1-8b", provider="acme-hosting").impacts(input_tokens=500, output_tokens=200)
+    hosted = impacts_of_facts(resolve("llama-3.1-8b", provider="acme-hosting"), input_tokens=500, output_tokens=200)
     assert hosted.energy_wh.mid > 1.2 * usual.energy_wh.mid
     assert hosted.gwp_gco2eq
     assert usual.gwp_gco2eq

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AMOUNTS", "FIELDS", "joules_per", "known_field", "nearest_columns", "propose"]
 
 #: Written by Mesure itself, never by a file.
-_OURS = {"id", "schema_version", "source", "origin", "ingested_at", "labels"}
+_OURS = {"id", "schema_version", "source", "origin", "ingested_at", "sightings", "labels"}
 #: Fields that a column, a constant or a cycle may fill; `labels.<name>` beside them.
 FIELDS: tuple[str, ...] = tuple(f.name for f in fields(UsageEvent) if f.name not in _OURS)
 #: One of these must be there: a file that says nothing about how much is no usage.
