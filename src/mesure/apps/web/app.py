@@ -19,6 +19,7 @@ from mesure.apps.web.headers import SafeHeaders
 from mesure.apps.web.hosts import HostCheck
 from mesure.apps.web.layout import Page, render
 from mesure.apps.web.live import Live
+from mesure.apps.web.openapi import openapi_document
 from mesure.apps.web.reader import Reader
 from mesure.apps.web.sensed import sensor_factors
 from mesure.apps.web.welcome import welcome
@@ -68,6 +69,7 @@ def create_web(
     routes += [
         Route("/live", pages.live),
         Route("/api/overview", pages.api_overview),
+        Route("/api/openapi.json", pages.api_description),
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz),
         Route("/metrics", pages.metrics),
@@ -106,6 +108,7 @@ class _Pages:
         self._catalogue = current()
         self._readers = {language: Reader.of(language, settings, notices) for language in LANGUAGES}
         self._feed = Feed(view, settings.organisation.timezone)
+        self._description = orjson.dumps(openapi_document())
         self._why = why.Why(settings, view, self._catalogue)
         self.pushes = Live(self._feed, self._readers, self._catalogue)
 
@@ -166,6 +169,9 @@ class _Pages:
     async def api_overview(self, _: Request) -> Response:
         body = orjson.dumps(await self._overview_json())
         return Response(body, media_type="application/json")
+
+    async def api_description(self, _: Request) -> Response:
+        return Response(self._description, media_type="application/json")
 
     async def _overview_json(self) -> dict[str, Any]:
         overview = await self._feed.latest()

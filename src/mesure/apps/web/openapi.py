@@ -1,0 +1,218 @@
+"""The description of our own API (OpenAPI 3.1), served at `/api/openapi.json`; tests hold every answer against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mesure.quantity import Status
+from mesure.record import CHOICES
+from mesure.version import __version__
+
+__all__ = ["openapi_document"]
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "number"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_FLAG: Schema = {"type": "boolean"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+
+
+def openapi_document() -> Schema:
+    """The document as plain values. A path that takes parameters of a reader states each of them."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Mesure",
+            "version": __version__,
+            "description": "What the pages show, for programs: values with interval, unit, status, sources, versions.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": _PATHS,
+        "components": {"schemas": _SCHEMAS},
+    }
+
+
+def _object(properties: dict[str, Schema], **more: Any) -> Schema:
+    """An object that has each of these members, and no other."""
+    required = list(properties)
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False} | more
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _list(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema}
+
+
+def _named(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_QUANTITY = _object(
+    {
+        "low": _NUMBER | {"description": "5th percentile"},
+        "mid": _NUMBER | {"description": "50th percentile"},
+        "high": _NUMBER | {"description": "95th percentile"},
+        "unit": _TEXT,
+        "status": {"enum": [status.value for status in Status]},
+        "sources": _list(_TEXT) | {"description": "Ids of factors, each of them in `factors`, and names of sensors."},
+    }
+)
+_FACTOR = _object(
+    {
+        "id": _TEXT,
+        "value": _NUMBER,
+        "low": _NUMBER,
+        "high": _NUMBER,
+        "unit": _TEXT,
+        "source": _TEXT,
+        "source_url": _TEXT,
+        "year": {"type": "integer"},
+        "licence": _TEXT,
+        "status": {"enum": ["published", "estimated", "assumed"]},
+        "note": _TEXT,
+        "name": _TEXT | {"description": "Of a sensor's factor: the processor it is about."},
+    }
+)
+_FACTOR["required"].remove("name")
+_WINDOW = _object(
+    {
+        "since": _TIME,
+        "until": _TIME,
+        "calls": _COUNT,
+        "events": _COUNT,
+        "tokens": _COUNT,
+        "coverage": _or_null(_NUMBER | {"description": "Share of tokens priced by a known model."}),
+        "energy_wh": _or_null(_named("Quantity")),
+        "gwp_gco2eq": _or_null(_named("Quantity")),
+    }
+)
+_MODEL = _object(
+    {
+        "provider": _or_null(_TEXT),
+        "model": _or_null(_TEXT),
+        "known": _FLAG,
+        "calls": _COUNT,
+        "energy_wh": _named("Quantity"),
+        "gwp_gco2eq": _or_null(_named("Quantity")),
+    }
+)
+_CALL = _object(
+    {
+        "id": _TEXT,
+        "started_at": _TIME,
+        "team": _or_null(_TEXT),
+        "use_case": _or_null(_TEXT),
+        "provider": _or_null(_TEXT),
+        "model": _or_null(_TEXT),
+        "known": _FLAG,
+        "route": _or_null(_TEXT),
+        "input_tokens": _or_null(_COUNT),
+        "cached_input_tokens": _or_null(_COUNT),
+        "output_tokens": _or_null(_COUNT),
+        "energy_wh": _named("Quantity"),
+        "gwp_gco2eq": _or_null(_named("Quantity")),
+        "status": {"enum": list(CHOICES["status"])},
+        "environment": {"enum": list(CHOICES["environment"])},
+    }
+)
+_OVERVIEW = _object(
+    {
+        "now": _TIME,
+        "versions": _object({"method": _TEXT, "catalogue": _TEXT, "ledger": {"type": "integer"}}),
+        "month": _named("Window"),
+        "previous": _named("Window"),
+        "today": _named("Window"),
+        "power_w": _named("Quantity"),
+        "calls_per_minute": _NUMBER,
+        "power_series": _list(
+            _object({"at": _TIME, "low": _NUMBER, "mid": _NUMBER, "high": _NUMBER, "unit": {"const": "W"}})
+        ),
+        "models": _list(_named("Model")),
+        "last_calls": _list(_named("Call")),
+        "statuses": {"type": "object", "additionalProperties": _COUNT},
+        "factors": _list(_named("Factor")),
+        "factors_missing": _list(_TEXT),
+    }
+)
+_ERROR = _object(
+    {
+        "error": _object(
+            {
+                "code": _TEXT | {"description": "Stable: may be matched."},
+                "what": _TEXT,
+                "value": {"type": ["string", "number", "boolean", "null"]},
+                "action": _TEXT,
+                "nearest": _list(_TEXT),
+            }
+        )
+    }
+)
+_SCHEMAS: dict[str, Schema] = {
+    "Quantity": _QUANTITY,
+    "Factor": _FACTOR,
+    "Window": _WINDOW,
+    "Model": _MODEL,
+    "Call": _CALL,
+    "Overview": _OVERVIEW,
+    "Error": _ERROR,
+    "Health": {"type": "object", "properties": {"ok": _FLAG}, "required": ["ok"]},
+    "Rpc": _object({"code": {"type": "integer"}, "message": _TEXT}),
+}
+
+
+def _answer(what: str, schema: Schema, media_type: str = "application/json") -> Schema:
+    return {"description": what, "content": {media_type: {"schema": schema}}}
+
+
+def _get(summary: str, answers: dict[str, Schema]) -> Schema:
+    return {"get": {"summary": summary, "responses": answers}}
+
+
+_UNREADABLE = _answer("The ledger cannot be read now: what happened, and what to do.", _named("Error"))
+
+
+def _otlp(signal: str, member: str) -> Schema:
+    """One signal of OTLP over HTTP, in JSON; protobuf is taken at the same address."""
+    refused = {
+        status: _answer(what, _named("Rpc"))
+        for status, what in (
+            ("400", "No OTLP message."),
+            ("401", "A virtual key is required."),
+            ("403", "Not under this name, or not from a page of another origin."),
+            ("413", "Larger than otlp.max_body_mb."),
+            ("415", "Another content type or encoding."),
+            ("429", "Come back later."),
+            ("503", "Nothing could be written: come back later."),
+        )
+    }
+    done = _answer("Written. What could not be taken is counted in `partialSuccess`.", {"type": "object"})
+    body = {"type": "object", "properties": {member: {"type": "array"}}}
+    return {
+        "post": {
+            "summary": f"OpenTelemetry {signal}: calls of GenAI instrumentations",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": {"200": done} | refused,
+        }
+    }
+
+
+_PATHS: dict[str, Schema] = {
+    "/api/overview": _get(
+        "What `Now` shows", {"200": _answer("Figures of now.", _named("Overview")), "503": _UNREADABLE}
+    ),
+    "/api/openapi.json": _get("This document", {"200": _answer("OpenAPI 3.1.", {"type": "object"})}),
+    "/healthz": _get("The process answers", {"200": _answer("It does.", _named("Health"))}),
+    "/readyz": _get(
+        "It can do its work",
+        {"200": _answer("It can.", _named("Health")), "503": _answer("It cannot now.", _named("Health"))},
+    ),
+    "/metrics": _get("Counters, for Prometheus", {"200": _answer("Text format 0.0.4.", _TEXT, "text/plain")}),
+    "/otlp/v1/traces": _otlp("traces", "resourceSpans"),
+    "/otlp/v1/metrics": _otlp("metrics", "resourceMetrics"),
+    "/otlp/v1/logs": _otlp("logs", "resourceLogs"),
+}
