@@ -184,7 +184,10 @@ class _Raising(ListSink):
 @pytest.mark.parametrize(("sink", "counter"), [(_Refusing(), "not_acknowledged"), (_Raising(), "metering_failures")])
 def test_a_sink_that_fails_does_not_fail_the_call(settings: Settings, sink: ListSink, counter: str) -> None:
     with serving(settings, sink) as running:
-        assert call(running.port, _CHAT, _body()).status == 200
+        answer = call(running.port, _CHAT, _body())
+        assert answer.status == 200
+        assert answer.headers.get("x-mesure-recorded") == ("false" if counter == "not_acknowledged" else None)
+        assert "x-mesure-event-id" not in answer.headers
         assert call(running.port, _CHAT, _body(stream=True)).body.endswith(b"data: [DONE]\n\n")
         eventually(lambda: getattr(running.gateway, counter) == 2)
 

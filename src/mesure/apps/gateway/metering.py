@@ -152,6 +152,7 @@ class CallMetering:
         "_live",
         "_live_at",
         "_meter",
+        "_recorded",
         "_rewrites",
         "_stream",
         "_tail",
@@ -178,6 +179,7 @@ class CallMetering:
             **route.call.facts,
         }
         self._booked = False
+        self._recorded = True
         self._meter: CallMeter | None = None
         self._usage_added = False
         self._stream: Reading | None = None
@@ -413,7 +415,8 @@ class CallMetering:
                 fields["span_id"] = None
         if outcome == "error":
             self.shared.failing.failed(self.route.provider.name, fields.get("error_type"), fields.get("http_status"))
-        if not self.shared.record(fields):
+        self._recorded = self.shared.record(fields)
+        if not self._recorded:
             self.shared.not_acknowledged += 1
 
     @harmless
@@ -434,7 +437,7 @@ class CallMetering:
         return figure_headers(self.shared.pricer.impacts_of_fields(self._fields))
 
     def _own_headers(self) -> Pairs:
-        headers = [(b"x-mesure-event-id", self.id.encode())]
+        headers = [(b"x-mesure-event-id", self.id.encode()) if self._recorded else (b"x-mesure-recorded", b"false")]
         if self.ignored:
             headers.append((b"x-mesure-ignored", ", ".join(self.ignored).encode("latin-1", "replace")))
         return headers
