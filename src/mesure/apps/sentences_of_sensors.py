@@ -7,6 +7,7 @@ from mesure.i18n import mark
 __all__ = ["PLAIN", "WITH_VALUES"]
 
 WITH_VALUES = (
+    mark("deployments.{name} is measured, and its calls must then pass through one process"),
     mark("The sensor does not answer: {reason}"),
     mark("The server that publishes readings cannot be read: {reason}"),
     mark("The management controller cannot be read: {reason}"),
@@ -19,6 +20,7 @@ WITH_VALUES = (
     mark("A factor has no {name}"),
 )
 PLAIN = (
+    mark("Keep server.workers = 1, or say requests = server"),
     mark("The package that reads NVIDIA boards is not installed"),
     mark("Install it with: pip install 'mesure[gpu]'"),
     mark("This machine has no NVIDIA driver"),

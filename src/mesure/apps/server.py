@@ -16,6 +16,7 @@ from mesure.apps.house import House
 from mesure.apps.http1.asgi import AsgiService
 from mesure.apps.http1.serving import Limits, Serving
 from mesure.apps.listening import GRACE_S, address_of, bind_for
+from mesure.apps.measured import Measuring
 from mesure.apps.otlp import PATHS as OTLP_PATHS
 from mesure.apps.totals import GatewayTotals
 from mesure.ledger import Spool
@@ -48,12 +49,15 @@ def serve(
     with bind_for(settings) as listener:
         spool = open_spool(settings)
         house = House(settings, spool, lambda: GatewayTotals.of(gateway, spool), notices=notices)
-        gateway = Gateway(settings, spool, meters=meters, keys=house.keys)
+        measuring = Measuring(settings, spool, "gateway")
+        gateway = Gateway(settings, spool, meters=meters, keys=house.keys, servers=measuring.by_provider)
         try:
             house.open()
+            measuring.start()
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(_run(settings, gateway, house, listener, on_ready))
         finally:
+            measuring.stop()
             house.close()
 
 

@@ -246,6 +246,12 @@ def _validate_sensors(settings: Settings) -> None:
                 nearest=nearest_names(deployment.sensor, settings.sensors),
                 action=f"Add [sensors.{deployment.sensor}].",
             )
+        if deployment.sensor and deployment.requests == "gateway" and settings.server.workers > 1:
+            raise ConfigError(
+                f"deployments.{name} is measured, and its calls must then pass through one process",
+                value=f"server.workers = {settings.server.workers}",
+                action="Keep server.workers = 1, or say requests = server.",
+            )
         if deployment.sensor and deployment.requests == "server" and not _is_address(deployment.metrics_url):
             raise ConfigError(
                 f"deployments.{name}.metrics_url must be an http or https address",

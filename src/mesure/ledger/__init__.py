@@ -7,7 +7,7 @@ from mesure.ledger.cut import DIMENSIONS, MEASURES, Cut, Total, change
 from mesure.ledger.engine import Slice
 from mesure.ledger.exploring import CallPage, Place
 from mesure.ledger.importing import ImportResult, KnownImport, import_events, known_imports, remove_imports
-from mesure.ledger.pricing import Pricer
+from mesure.ledger.pricing import Pricer, key_of
 from mesure.ledger.reading import View
 from mesure.ledger.recompute import Basis, Cause, Change, Recomputed, explained, recomputed
 from mesure.ledger.spark import SparkEngine
@@ -53,6 +53,7 @@ __all__ = [
     "change",
     "explained",
     "import_events",
+    "key_of",
     "known_imports",
     "recomputed",
     "remove_imports",

@@ -149,14 +149,16 @@ def _pointed(handle: Any) -> int:
 class Place:
     """A local HTTP server's answers by path: bytes, or a status; and what it was asked."""
 
-    answers: dict[str, bytes | int] = field(default_factory=dict)
+    answers: dict[str, bytes | int | Callable[[], bytes]] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     users: dict[str, str] | None = None  # basic authentication wanted, or a session
     tokens: set[str] = field(default_factory=set)
     url: str = ""
 
     def sets(self, path: str, answer: object) -> None:
-        self.answers[path] = answer if isinstance(answer, bytes | int) else json.dumps(answer).encode()
+        self.answers[path] = (
+            answer if isinstance(answer, bytes | int) or callable(answer) else json.dumps(answer).encode()
+        )
 
 
 @contextmanager
@@ -211,6 +213,7 @@ def _respond(place: Place, method: str, path: str, headers: Any, body: bytes) ->
     if place.users is not None and not _let_in(place, headers):
         return 401, b"{}", {}
     answer = place.answers.get(path, 404)
+    answer = answer() if callable(answer) else answer
     return (answer, b"{}", {}) if isinstance(answer, int) else (200, answer, {})
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mesure.apps.http1.exchange import Exchange
     from mesure.config import Settings
     from mesure.meter.sensors import CallMeter
+    from mesure.meter.sensors.server_meter import ServerMeter
     from mesure.record import Sink
     from mesure.state import KeyRing
 
@@ -35,8 +36,8 @@ _MOST_ROUTES = 512
 class Gateway:
     """Answers with what the provider answers, and books the calls. Implements `http1.exchange.Service`.
 
-    `sink` takes each event; `meters` are energy sensors by provider name; `keys` knows the virtual keys. Raises
-    `ConfigError` when a provider cannot be used as configured. Counters: `in_flight`, `refused` (by code),
+    `sink` takes each event; `meters` are energy sensors by provider name, `servers` those that measure whole
+    deployments; `keys` knows the virtual keys. Raises `ConfigError` when a provider cannot be used as configured. Counters: `in_flight`, `refused` (by code),
     `upstream_errors` (by provider and kind), `departures`, `metering_failures`, `not_acknowledged`.
     """
 
@@ -47,11 +48,12 @@ class Gateway:
         *,
         meters: Mapping[str, CallMeter] | None = None,
         keys: KeyRing | None = None,
+        servers: Mapping[str, ServerMeter] | None = None,
     ) -> None:
         self.providers = Providers(settings)
         self.hosts = AllowedHosts(settings.server)
         self.keys = KeyCheck(settings.gateway.keys, keys)
-        self.metering = Metering(settings, sink, meters or {})
+        self.metering = Metering(settings, sink, meters or {}, servers)
         self.upstreams = Upstreams()
         self.in_flight = 0
         self.refused: Counter[str] = Counter()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mesure.apps.gateway.upstream import Answer
     from mesure.config import Settings
     from mesure.meter.sensors import CallMeter
+    from mesure.meter.sensors.server_meter import ServerMeter
     from mesure.meter.wires.call import Reading
     from mesure.record import Outcome, Sink
     from mesure.state import HeldKey
@@ -59,12 +60,19 @@ R = TypeVar("R")
 class Metering:
     """What all calls share: where events go, keys, sensors, and how often metering itself failed."""
 
-    def __init__(self, settings: Settings, sink: Sink, meters: Mapping[str, CallMeter]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        sink: Sink,
+        meters: Mapping[str, CallMeter],
+        servers: Mapping[str, ServerMeter] | None = None,
+    ) -> None:
         #: Takes an event by its fields; True once it is acknowledged.
         self.record = (
             sink.record_fields if isinstance(sink, FieldSink) else lambda given: sink.record(UsageEvent(**given))
         )
         self.meters = meters
+        self.servers = servers or {}
         self.pricer = Pricer(settings.deployments)
         self.fingerprints = Fingerprints(_key(Path(settings.server.data)))
         self.failures: Counter[str] = Counter()
@@ -154,6 +162,7 @@ class CallMetering:
         "_meter",
         "_recorded",
         "_rewrites",
+        "_server",
         "_stream",
         "_tail",
         "_usage_added",
@@ -181,6 +190,7 @@ class CallMetering:
         self._booked = False
         self._recorded = True
         self._meter: CallMeter | None = None
+        self._server: ServerMeter | None = None
         self._usage_added = False
         self._stream: Reading | None = None
         self._copy: BodyDecoder | None = None
@@ -216,6 +226,11 @@ class CallMetering:
         if self.route.ai_call and (meter := self.shared.meters.get(self.route.provider.name)) is not None:
             self._meter = meter
             meter.start(self.id)
+        if self.route.ai_call and (server := self.shared.servers.get(self.route.provider.name)) is not None:
+            self._server = server
+            if "trace_id" not in self._fields:  # what its energy, read later, finds it by
+                self._fields.update(trace_id=secrets.token_hex(16), span_id=secrets.token_hex(8))
+            server.start(self.id)
 
     @harmless
     def held(self, answer: Answer, plain: bytes | None) -> Pairs:
@@ -396,6 +411,8 @@ class CallMetering:
         if not self._booked and self._is_call(outcome):
             self._book(outcome)
         self._booked = True
+        if self._server is not None:
+            self._server.forgot(self.id)
 
     def _book(self, outcome: Outcome) -> None:
         if self._booked:
@@ -409,15 +426,18 @@ class CallMetering:
             fields.update(duration_ms=None, first_output_ms=None, stream=None)
         if outcome != "ok":
             fields.pop("images_count", None)  # as many were asked for: what was made is not known
-        if "response_id" not in fields and "trace_id" in fields:
+        if "trace_id" in fields and ("response_id" not in fields or self._server is not None):
             trace = (fields["trace_id"], fields["span_id"])
-            if not self.shared.is_new(trace):
-                fields["span_id"] = None
+            if not self.shared.is_new(trace):  # its energy, read later, must not find another call of the span
+                fields["span_id"] = secrets.token_hex(8) if self._server is not None else None
         if outcome == "error":
             self.shared.failing.failed(self.route.provider.name, fields.get("error_type"), fields.get("http_status"))
         self._recorded = self.shared.record(fields)
         if not self._recorded:
             self.shared.not_acknowledged += 1
+        server, self._server = self._server, None
+        if server is not None:
+            server.booked(self.id, UsageEvent(**fields))
 
     @harmless
     def _stop_meter(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mesure.config import SensorSettings
 
-__all__ = ["Found", "declared_sensors", "http_reader", "in_container", "look", "open_sensor"]
+__all__ = ["Found", "declared_sensors", "http_reader", "in_container", "look", "open_sensor", "serving_reader"]
 
 
 class Found(NamedTuple):
@@ -96,6 +96,11 @@ def http_reader(given: SensorSettings, environ: Mapping[str, str] = os.environ, 
     if not basic or not given.user:
         return HttpReader(given.url, ca_file=given.ca_file)
     return HttpReader(given.url, user=given.user, password=_password(given, environ), ca_file=given.ca_file)
+
+
+def serving_reader(url: str) -> HttpReader:
+    """A reader of an inference server's metrics, which are asked for every second: it answers fast or not at all."""
+    return HttpReader(url)
 
 
 def _password(given: SensorSettings, environ: Mapping[str, str]) -> str:
