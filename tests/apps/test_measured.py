@@ -6,6 +6,8 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from test_relay import call
 
 from mesure.apps.measured import Measuring
 from mesure.config import DeploymentSettings, ProviderSettings, SensorSettings, Settings
+from mesure.ledger import Committer, Ledger, Spool, View
 from mesure.meter.sensors.windows import IDLE
 from mesure.record import UsageEvent, identity_of
 from waiting import eventually
@@ -100,6 +103,36 @@ def test_a_call_is_recorded_at_once_and_its_joules_follow(measured: tuple[Runnin
     seconds = (event.duration_ms or 0.0) / 1e3
     assert 0.0 < (sighting.energy_j or 0.0) < 10.0 * WATTS * max(seconds, 1.0)
     assert (sighting.input_tokens, sighting.deployment) == (event.input_tokens, "chat")
+
+
+def test_in_the_ledger_it_is_one_call_with_its_joules_and_idle_is_none(
+    measured: tuple[Running, Measuring], tmp_path: Path
+) -> None:
+    """The same events through spool and table: the order in which sightings came does not matter."""
+    running, measuring = measured
+    call(running.port, _CHAT, _BODY)
+    eventually(lambda: told(running, "sensor") != [] and any(event.task == IDLE for event in running.sink.events))
+    measuring.stop()
+    given = settings(Place(url="http://127.0.0.1:9"))
+    data = tmp_path / "ledger-data"
+    ledger = Ledger(data, given.ledger, given.deployments)
+    spool = Spool(data / "spool")
+    committer = Committer(ledger, data / "spool", given.ledger)
+    committer.start()
+    for event in (*reversed(running.sink.events), *running.sink.events):
+        assert spool.record(event)
+    spool.close()
+    committer.stop()
+    view = View(ledger, committer, given)
+    overview = view.overview(datetime.now(UTC))
+    assert overview.month.calls == 1
+    (kept,) = told(running, "sensor")
+    row = view.event(kept.id)
+    assert row is not None
+    assert (row.energy_status, row.energy_j, row.energy_sensor) == ("measured", kept.energy_j, "nvml:prometheus")
+    read_j = sum(event.energy_j or 0.0 for event in running.sink.events if event.source == "sensor")
+    assert overview.month.energy_wh is not None
+    assert overview.month.energy_wh.mid > read_j / 3600.0  # host, idle reserve and PUE on top
 
 
 def test_what_is_drawn_for_nobody_is_a_line_of_its_own(measured: tuple[Running, Measuring]) -> None:

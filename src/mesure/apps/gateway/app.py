@@ -37,8 +37,9 @@ class Gateway:
     """Answers with what the provider answers, and books the calls. Implements `http1.exchange.Service`.
 
     `sink` takes each event; `meters` are energy sensors by provider name, `servers` those that measure whole
-    deployments; `keys` knows the virtual keys. Raises `ConfigError` when a provider cannot be used as configured. Counters: `in_flight`, `refused` (by code),
-    `upstream_errors` (by provider and kind), `departures`, `metering_failures`, `not_acknowledged`.
+    deployments; `keys` knows the virtual keys. Raises `ConfigError` when a provider cannot be used as configured.
+    Counters: `in_flight`, `refused` (by code), `upstream_errors` (by provider and kind), `departures`,
+    `metering_failures`, `not_acknowledged`.
     """
 
     def __init__(
