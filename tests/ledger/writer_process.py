@@ -1,4 +1,5 @@
-"""A process to be killed: `writer` records numbered events and prints each once acknowledged; `committer` commits."""
+"""A process to be killed: `writer` records numbered events and prints each once acknowledged;
+`sightings` tells of each twice; `committer` commits."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 
 from ledger_events import make_event
+from sighted import sighting
 
 from mesure.config import LedgerSettings
 from mesure.ledger import Committer, Ledger, Spool, import_events
@@ -17,6 +19,12 @@ def main(role: str, data: Path, first: int, count: int) -> None:
         spool = Spool(data / "spool", segment_bytes=20_000)
         for number in range(first, first + count):
             if spool.record(make_event(number)):
+                sys.stdout.write(f"{number}\n")
+                sys.stdout.flush()
+    elif role == "sightings":
+        spool = Spool(data / "spool", segment_bytes=20_000)
+        for number in range(first, first + count):
+            if all(spool.record(sighting(number, source)) for source in ("hook", "gateway")):
                 sys.stdout.write(f"{number}\n")
                 sys.stdout.flush()
     elif role == "committer":

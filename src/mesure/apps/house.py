@@ -85,7 +85,9 @@ class House:
         await app(scope, receive, send)
 
     def metrics(self) -> str:
-        return render_metrics(self.committer.counters, self._totals()) + otlp_metrics(self._intake)
+        return render_metrics(self.committer.counters, self._totals(), self.committer.merged) + otlp_metrics(
+            self._intake
+        )
 
     def health(self) -> dict[str, Any]:
         """What /healthz and /readyz tell: the committer's state and what could not be written."""

@@ -6,7 +6,6 @@ compacts. Position in a segment and rows go to the table in one commit: a kill a
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
@@ -18,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 from mesure.errors import LedgerError
 from mesure.ledger.counters import Counters
+from mesure.ledger.folder import take_folder
+from mesure.ledger.known_calls import Call, KnownCalls
 from mesure.ledger.segments import Segment, find_segments
 from mesure.ledger.table import StaleBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from mesure.config import LedgerSettings
-    from mesure.ledger.table import Ledger, Snapshot
+    from mesure.ledger.table import Ledger, Snapshot, StoredFile
     from mesure.record import UsageEvent
 
     Listener = Callable[[list[UsageEvent]], None]
@@ -37,6 +38,8 @@ _FOREIGN_POLL_S = 1.0
 _RETRY_S = 5.0
 _VACUUM_EVERY_S = 6 * 3600.0
 _READ_AT_ONCE = 2_000
+#: Looking into the table for old calls takes at most a fifth of the time.
+_REST = 4.0
 
 log = logging.getLogger("mesure")
 
@@ -53,6 +56,7 @@ class CommitterState:
     segments: int
     damaged_lines: int  # refused by their checksum, since the start
     torn_lines: int  # cut by the death of their writer: never acknowledged
+    merged: int  # sightings, since the start, of calls that another sighting had brought
     ledger_version: int
     last_error: str | None
 
@@ -66,6 +70,13 @@ class _Pending:
     end: int
     event: UsageEvent
     seen_at: float
+    call: Call | None = None
+    first: bool = True  # of its call: the others add nothing to a count
+
+    @property
+    def shown(self) -> UsageEvent | None:
+        """The call as known so far, where it is to be counted beside the table."""
+        return self.call.event if self.first and self.call is not None and self.call.into is None else None
 
 
 class Committer:
@@ -90,7 +101,9 @@ class Committer:
         self._threads: list[threading.Thread] = []
         self._lock_fd = -1
         self._stopping = False
-        self._committed = self._damaged = self._torn = 0
+        self._calls = KnownCalls()
+        self._foreign = 0  # versions of others, seen so far
+        self._committed = self._damaged = self._torn = self._merged = 0
         self._errors: dict[str, str] = {}
         self._retry_at = 0.0
         self._vacuum_at = 0.0
@@ -102,6 +115,7 @@ class Committer:
         self._take_folder()
         try:
             self._snapshot = self.ledger.snapshot()
+            self._heed(self._snapshot.files)
             self._find_segments(new=False)
         except BaseException:
             self._release_folder()
@@ -129,27 +143,7 @@ class Committer:
             self._release_folder()
 
     def _take_folder(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self.folder / "committer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise LedgerError(
-                f"The spool folder cannot be used: {error.strerror}",
-                value=str(self.folder),
-                action="Make it writable for this user, or choose another data folder.",
-                code="spool_unusable",
-            ) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            raise LedgerError(
-                "Another Mesure already commits this data folder",
-                value=str(self.folder),
-                action="Use the one that runs, stop it first, or give this one another data folder.",
-                code="committer_running",
-            ) from None
-        self._lock_fd = fd
+        self._lock_fd = take_folder(self.folder)
 
     def _release_folder(self) -> None:
         os.close(self._lock_fd)
@@ -159,17 +153,17 @@ class Committer:
 
     @property
     def recent(self) -> tuple[UsageEvent, ...]:
-        """Events seen but not yet in the table, oldest first."""
+        """Calls seen but not yet in the table, oldest first, each once and as known so far."""
         return self.consistent()[1]
 
     def consistent(self) -> tuple[Snapshot, tuple[UsageEvent, ...]]:
-        """A version of the table and the events that are not in it: together, each event once."""
+        """A version of the table and the calls that are not in it: together, each call once."""
         with self._lock:
             snapshot = self._snapshot or self.ledger.snapshot()
-            return snapshot, tuple(pending.event for pending in self._pending)
+            return snapshot, tuple(shown for pending in self._pending if (shown := pending.shown) is not None)
 
     def listen(self, callback: Listener, *, backlog: bool = False) -> Callable[[], None]:
-        """Call back, from the committer's thread, with events as they are seen; the result ends it.
+        """Call back, from the committer's thread, with calls as they are first seen; the result ends it.
 
         Events that were waiting in the spool before the start are left out unless `backlog`.
         """
@@ -184,6 +178,11 @@ class Committer:
         return unsubscribe
 
     @property
+    def merged(self) -> int:
+        """Sightings, since the start, of calls that another sighting had brought: acknowledged, not counted again."""
+        return self._merged
+
+    @property
     def state(self) -> CommitterState:
         with self._lock:
             oldest = self._pending[0].seen_at if self._pending else None
@@ -195,6 +194,7 @@ class Committer:
                 spool_bytes=sum(_size(path) for path in find_segments(self.folder)),
                 segments=len(self._segments),
                 damaged_lines=self._damaged + sum(segment.damaged for segment in self._segments.values()),
+                merged=self._merged,
                 torn_lines=self._torn + sum(segment.torn for segment in self._segments.values()),
                 ledger_version=self._snapshot.version if self._snapshot else -1,
                 last_error=" ".join(self._errors.values()) or None,
@@ -207,7 +207,7 @@ class Committer:
             more = self._guarded("spool", self._tail)
             with self._wake:
                 if not self._stopping and (not more or self._room() <= 0):
-                    self._wake.wait(_POLL_S)
+                    self._wake.wait(max(_POLL_S, _REST * self._calls.looking_s))
 
     def _guarded(self, what: str, step: Callable[[], bool]) -> bool:
         """Run one step; what goes wrong is kept for `state`, logged when it changes, and tried again."""
@@ -267,17 +267,33 @@ class Committer:
     def _see(self, segment: Segment, found: list[_Pending]) -> None:
         if not found:
             return
-        everything = [pending.event for pending in found]
-        live = [pending.event for pending in found if pending.end > segment.live_from]
+        self._count_once(found)
+        everything = [pending.event for pending in found if pending.first]
+        live = [pending.event for pending in found if pending.first and pending.end > segment.live_from]
         self._tell(self.counters.add, live)  # before pages can show them: no call on a page is missing from the metrics
         with self._wake:
             self._pending.extend(found)
+            self._merged += len(found) - len(everything)
             listeners = list(self._listeners)
             if len(self._pending) >= self.settings.commit_events:
                 self._wake.notify_all()
         for callback, backlog in listeners:
             if events := everything if backlog else live:
                 self._tell(callback, events)
+
+    def _count_once(self, found: list[_Pending]) -> None:
+        """Say of each whether it is the first sighting of its call. Raises nothing: what was read must be kept."""
+        foreign = -1
+        while foreign != self._foreign:  # somebody wrote meanwhile: what was looked up may have changed
+            foreign, files = self._foreign, self._snapshot.files if self._snapshot else ()
+            rows = self._calls.look_up(files, [pending.event for pending in found])
+        with self._lock:
+            self._calls.stored_rows(rows)
+            for pending in found:
+                try:
+                    pending.call, pending.first = self._calls.take(pending.event)
+                except (TypeError, ValueError, OverflowError, AttributeError):  # fields of a wrong type
+                    pending.call, pending.first = self._calls.alone(pending.event), True
 
     @staticmethod
     def _tell(callback: Listener, events: list[UsageEvent]) -> None:
@@ -322,7 +338,7 @@ class Committer:
             written = self.ledger.append([pending.event for pending in batch], reached, after=after)
         except StaleBatch:  # an attempt that seemed to fail had been written
             return False
-        self._settle(written.snapshot, reached)
+        self._settle(written.snapshot, reached, own=1)
         return True
 
     def _waiting(self) -> set[str]:
@@ -330,10 +346,16 @@ class Committer:
         with self._lock:
             return {pending.segment for pending in self._pending}
 
-    def _settle(self, snapshot: Snapshot, done: dict[str, int]) -> dict[str, int]:
-        """Show a version, and no longer as recent what it holds: both at once, so that nothing counts twice."""
+    def _settle(self, snapshot: Snapshot, done: dict[str, int], *, own: int = 0) -> dict[str, int]:
+        """Show a version, and no longer as recent what it holds: both at once, so that nothing counts twice. `own`: how
+        many versions it is ahead by our own doing."""
         with self._wake:
+            if self._snapshot is None or snapshot.version != self._snapshot.version + own:
+                self._heed_others(snapshot)
             before = len(self._pending)
+            for pending in self._pending:
+                if pending.end <= done.get(pending.segment, 0) and pending.call is not None:
+                    self._calls.committed(pending.call)
             self._pending = [p for p in self._pending if p.end > done.get(p.segment, 0)]
             self._committed += before - len(self._pending)
             self._snapshot = snapshot
@@ -344,6 +366,18 @@ class Committer:
         """Versions written by an import, or by a compaction."""
         self._settle(*self.ledger.progress(self._waiting()))
         return True
+
+    def _heed_others(self, snapshot: Snapshot) -> None:
+        """Calls that wait here may be in what somebody else wrote; what comes is to be looked up there too."""
+        seen = set(self._snapshot.files) if self._snapshot else set()
+        if foreign := [file for file in snapshot.files if file not in seen]:
+            self._heed(foreign)
+
+    def _heed(self, files: Iterable[StoredFile]) -> None:
+        self._foreign += 1
+        held = list(files)
+        self._calls.stored_rows(self._calls.rows_of_waiting(held))
+        self._calls.forget_before(max((file.last or 0 for file in held), default=-1) + 1)
 
     def _discard_done(self) -> None:
         """Delete segments of dead writers once every event of them is in the table.

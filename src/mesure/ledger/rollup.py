@@ -7,7 +7,7 @@ reading of its new files only, whoever wrote it: this committer, an import, a co
 from __future__ import annotations
 
 from heapq import nlargest
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING
 
 from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums, Table, add_to, quarter_of
@@ -163,14 +163,14 @@ class Recent:
     def __init__(self, pricer: Pricer) -> None:
         self._pricer = pricer
         self._events: Sequence[UsageEvent] = ()
-        self._priced: dict[str, tuple[Cell, Sums]] = {}
+        self._priced: dict[int, tuple[Cell, Sums]] = {}
         self.cells = Cells(0, 0)
 
     def follow(self, events: Sequence[UsageEvent]) -> None:
         """Take the committer's recent events as they are now: usually those of before and some more."""
         done = len(self._events)
-        if not (done and len(events) >= done and events[0] is self._events[0] and events[done - 1] is self._events[-1]):
-            kept = {event.id for event in events}
+        if not (done and len(events) >= done and all(map(is_, self._events, events))):
+            kept = set(map(id, events))
             self._priced = {name: priced for name, priced in self._priced.items() if name in kept}
             self.cells, done = Cells(0, 0), 0
         for event in events[done:]:
@@ -188,9 +188,10 @@ class Recent:
         self.cells.add(started, _ended(event), key, sums)
 
     def _price(self, event: UsageEvent) -> tuple[Cell, Sums]:
-        if event.id not in self._priced:
-            self._priced[event.id] = self._pricer.price(event)
-        return self._priced[event.id]
+        """Known by the object, which lives as long as it is recent: a call that is refined becomes another."""
+        if id(event) not in self._priced:
+            self._priced[id(event)] = self._pricer.price(event)
+        return self._priced[id(event)]
 
     def latest(self, until: int, count: int) -> list[UsageEvent]:
         begun = (event for event in self._events if second_of(event.started_at) < until)

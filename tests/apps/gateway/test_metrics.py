@@ -50,7 +50,7 @@ def test_the_page(settings: Settings, tmp_path: Path) -> None:
         call(running.port, "/providers/nobody/x", b"{}")
         call(running.port, "/providers/down/embeddings", b"{}")
         call(running.port, "/v1/models", method="GET", host="evil.example")
-        page = render_metrics(counters, GatewayTotals.of(running.gateway, spool))
+        page = render_metrics(counters, GatewayTotals.of(running.gateway, spool), 3)
     spool.close()
     for line in page.splitlines():
         assert line.startswith("# ") or _LINE.fullmatch(line), line
@@ -65,6 +65,7 @@ def test_the_page(settings: Settings, tmp_path: Path) -> None:
     assert _value(page, 'mesure_gateway_unmetered_total{provider="double"}') == 1
     assert _value(page, "mesure_gateway_metering_failures_total") == 0
     assert _value(page, "mesure_gateway_in_flight") == 0
+    assert _value(page, "mesure_sightings_merged_total") == 3
     assert 'team="care"' in page
     assert r"odd \"name\"\\" in page
 
@@ -72,7 +73,7 @@ def test_the_page(settings: Settings, tmp_path: Path) -> None:
 def test_every_family_is_described_once_and_totals_are_counters(settings: Settings, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
     with serving(settings) as running:
-        page = render_metrics(Counters({}), GatewayTotals.of(running.gateway, spool))
+        page = render_metrics(Counters({}), GatewayTotals.of(running.gateway, spool), 3)
     spool.close()
     types = re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE)
     names = [name for name, _ in types]

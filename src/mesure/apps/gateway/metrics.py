@@ -29,8 +29,8 @@ class Sample(NamedTuple):
     value: float
 
 
-def render_metrics(counters: Counters, totals: GatewayTotals) -> str:
-    """The metrics page, in Prometheus' text format 0.0.4."""
+def render_metrics(counters: Counters, totals: GatewayTotals, merged: int) -> str:
+    """The metrics page, in Prometheus' text format 0.0.4. `merged`: sightings of calls that were counted already."""
     lines: list[str] = []
     rows = counters.rows()
     for name, meaning, attribute in _ROWS:
@@ -39,6 +39,8 @@ def render_metrics(counters: Counters, totals: GatewayTotals) -> str:
         lines += family(name, "counter", meaning, samples)
     for name, meaning, samples in _gateway_families(totals):
         lines += family(name, "counter", meaning, samples)
+    of_known = "Sightings of calls that another source had brought: acknowledged, and not counted again."
+    lines += family("mesure_sightings_merged_total", "counter", of_known, [Sample((), merged)])
     in_flight = [Sample((), totals.in_flight)]
     lines += family("mesure_gateway_in_flight", "gauge", "Calls being relayed now.", in_flight)
     return "\n".join(lines) + "\n"
