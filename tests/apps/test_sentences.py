@@ -27,6 +27,7 @@ ROOMS = (
     "meter/sensors",
     "record",
     "impact",
+    "policy",
     "state",
 )
 FOR_PROGRAMMERS = {

@@ -136,7 +136,7 @@ def test_a_wrong_password_is_said_and_not_shown(certificate, monkeypatch):
             )
     finally:
         server.stop()
-    assert "535" in failed.value.reason
+    assert failed.value.reason == "the mail server refuses the login"
     assert "wr0ng" not in failed.value.reason
     assert not failed.value.lasting  # it may be put right
 

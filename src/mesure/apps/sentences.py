@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mesure.apps import sentences_of_imports, sentences_of_sensors
+from mesure.apps import sentences_of_imports, sentences_of_policy, sentences_of_sensors
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -102,18 +102,9 @@ _WITH_VALUES = (
 #: Sentences that are their own msgids, and words that stand as values in others.
 _PLAIN = (
     mark("Calls cannot be split by this"),
-    mark("A budget's name has 1 to 80 characters"),
-    mark("Shorten it"),
-    mark("A budget's limit must be above 0"),
-    mark("Give it a limit, in its unit"),
-    mark("A budget cannot be in this unit"),
-    mark("Use kWh, kgCO2eq, L, calls, or a currency such as EUR"),
-    mark("Thresholds are shares of the limit, above 0"),
-    mark("Write 80 % as 0.8"),
-    mark("outage_share is a share of the limit"),
-    mark("Write 10 % as 0.1"),
     mark("a list of numbers"),
     *sentences_of_imports.PLAIN,
+    *sentences_of_policy.PLAIN,
     *sentences_of_sensors.PLAIN,
     mark("Check the file and its rights, or bring it back from a copy; a new key cuts every earlier link"),
     mark("it holds no key"),

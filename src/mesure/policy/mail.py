@@ -80,11 +80,17 @@ class Mail:
             if given.security == "starttls":
                 server.starttls(context=ssl.create_default_context())
             if given.user:
-                server.login(given.user, self._password)
+                self._log_in(server)
         except BaseException:
             server.close()
             raise
         return server
+
+    def _log_in(self, server: smtplib.SMTP) -> None:
+        try:
+            server.login(self._settings.user, self._password)
+        except (smtplib.SMTPAuthenticationError, smtplib.SMTPServerDisconnected):  # some hang up on a wrong password
+            raise Undelivered("the mail server refuses the login") from None
 
 
 def composed(sender: str, to: list[str], notice: Notice, identity: str, at: datetime) -> EmailMessage:
