@@ -15,6 +15,9 @@ WITH_VALUES = (
     mark("[imports.{name}] holds something else than FIELD=VALUE"),
     mark("mesure.toml cannot be written: {reason}"),
     mark("The folder to watch cannot be read: {reason}"),
+    mark("The table of contacts cannot be used: {reason}"),
+    mark("The row has no {name}"),
+    mark("Its fields are: {names}"),
 )
 
 PLAIN = (
@@ -72,4 +75,10 @@ PLAIN = (
     mark("Correct these rows, or import the others with --skip-bad"),
     mark("This file was rewritten: its rows would count twice"),
     mark("Give the new file another name if its calls are new, or import it with --replace"),
+    mark("A contact needs an id"),
+    mark("The duration of a contact lies between 0 and 30 days"),
+    mark("Correct it, or name its unit in the column: duration_s, durée (min)"),
+    mark("A contact has no such field"),
+    mark("Contacts cannot be split by this"),
+    mark("Check free space, rights and disk of the folder, and try again"),
 )

@@ -10,6 +10,7 @@ __all__ = [
     "AgentSettings",
     "AlertSettings",
     "BudgetSettings",
+    "ContactSettings",
     "DeploymentSettings",
     "GatewaySettings",
     "ImportSettings",
@@ -218,6 +219,13 @@ class LedgerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContactSettings:
+    """Contacts of a contact centre, brought in by `mesure contacts import`."""
+
+    keep_days: int = _setting(0, "Contacts older than this are deleted at each import; 0 keeps them.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSettings:
     """How a table of usage is read: `mesure import --save NAME` writes one, `--using NAME` reads with it."""
 
@@ -330,4 +338,5 @@ class Settings:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     receivers: dict[str, ReceiverSettings] = field(default_factory=dict)
+    contacts: ContactSettings = field(default_factory=ContactSettings)
     imports: dict[str, ImportSettings] = field(default_factory=dict)

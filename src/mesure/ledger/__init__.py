@@ -2,6 +2,8 @@
 
 from mesure.ledger.amounts import Amounts
 from mesure.ledger.committer import Committer, CommitterState
+from mesure.ledger.contacts import ContactTable
+from mesure.ledger.contacts_view import CONTACT_DIMENSIONS, ContactGroup, ContactTotals, contact_totals
 from mesure.ledger.counters import CounterLabels, CounterRow, Counters
 from mesure.ledger.cut import DIMENSIONS, MEASURES, Cut, Total, change
 from mesure.ledger.engine import Slice
@@ -17,6 +19,7 @@ from mesure.ledger.traffic import traffic_in
 from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, PowerPoint, Window
 
 __all__ = [
+    "CONTACT_DIMENSIONS",
     "DIMENSIONS",
     "MEASURES",
     "Amounts",
@@ -27,6 +30,9 @@ __all__ = [
     "Change",
     "Committer",
     "CommitterState",
+    "ContactGroup",
+    "ContactTable",
+    "ContactTotals",
     "CounterLabels",
     "CounterRow",
     "Counters",
@@ -51,6 +57,7 @@ __all__ = [
     "View",
     "Window",
     "change",
+    "contact_totals",
     "explained",
     "import_events",
     "key_of",

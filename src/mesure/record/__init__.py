@@ -1,5 +1,6 @@
 """The facts: what is recorded of a use of AI, and the protocol by which it is handed over."""
 
+from mesure.record.contact import CONTACT_SCHEMA_VERSION, Contact
 from mesure.record.event import (
     CHOICES,
     KINDS,
@@ -17,9 +18,11 @@ from mesure.record.sink import FieldSink, Sink
 
 __all__ = [
     "CHOICES",
+    "CONTACT_SCHEMA_VERSION",
     "KINDS",
     "SCHEMA_VERSION",
     "Basis",
+    "Contact",
     "Environment",
     "FieldSink",
     "Operation",

@@ -36,6 +36,7 @@ COMMANDS = {
     "state": ("mesure.apps.cli.state", mark("Back up and restore what Mesure keeps beside the ledger.")),
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files into the ledger: exports, tables, metrics.")),
     "sensors": ("mesure.apps.cli.sensors", mark("List what reads energy on this machine, and why the rest cannot.")),
+    "contacts": ("mesure.apps.cli.contacts", mark("Bring in contacts, and show what AI took for each of them.")),
     "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),
 }
 

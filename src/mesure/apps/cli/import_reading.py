@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mesure.meter.imports import Conventions, ImportPlan, TableFile
     from mesure.meter.imports.files import Encoding
 
-__all__ = ["Reading"]
+__all__ = ["Reading", "zone_named"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class Reading:
     def _conventions(self, decimal: Any, dates: Any) -> Conventions:
         from mesure.meter.imports import Conventions
 
-        zone = _zone(self.timezone or self.settings.organisation.timezone)
+        zone = zone_named(self.timezone or self.settings.organisation.timezone)
         return Conventions(timezone=zone, decimal=decimal or "point", dates=dates or "iso")
 
     def _guessed(self, file: TableFile) -> dict[str, str]:
@@ -166,7 +166,7 @@ def _pairs(written: Iterable[str], name: str) -> dict[str, str]:
     return found
 
 
-def _zone(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:

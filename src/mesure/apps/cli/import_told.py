@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mesure.apps.cli.voice import Voice
     from mesure.meter.imports import BadRow, Guess, Habits, Review
 
-__all__ = ["report", "say_guesses", "summary", "told"]
+__all__ = ["refusal", "report", "say_guesses", "summary", "told"]
 
 #: Rows shown by --dry-run.
 _PREVIEWED = 3
@@ -41,7 +41,7 @@ def report(voice: Voice, jobs: Sequence[Job], *, preview: bool) -> None:
         for line in _doubts(voice, job.review):
             voice.note(f"{job.file.path.name}: {line}")
         for row in job.review.refused:
-            voice.note(_refusal(voice, job.file.path, row))
+            voice.note(refusal(voice, job.file.path, row))
         hidden = job.review.refused_count - len(job.review.refused)
         if hidden:
             voice.note(voice.t("... and {count} other rows refused.", count=voice.translator.number(hidden)))
@@ -62,7 +62,7 @@ def _doubts(voice: Voice, found: Review) -> Iterator[str]:
         yield said[doubt](count)
 
 
-def _refusal(voice: Voice, path: Path, row: BadRow) -> str:
+def refusal(voice: Voice, path: Path, row: BadRow) -> str:
     place = f"{path.name}:{row.line}" + (f" [{_short(row.column)}]" if row.column else "")
     value = "" if row.error.value is None else f" ({_short(row.error.value)})"
     what, action = voice.sentence(row.error.what), voice.sentence(row.error.action)
