@@ -204,7 +204,8 @@ class _ContactEngine(Engine):
             connection.execute(
                 "CREATE OR REPLACE TEMP TABLE contact_codes AS SELECT row_number() OVER () AS code, value, resolved, "
                 "count(*) AS contacts, count(transferred) AS transfers, "
-                "count(*) FILTER (WHERE transferred) AS transferred, count(recontact) AS recontacted, count(*) FILTER (WHERE recontact) AS recontacts, "
+                "count(*) FILTER (WHERE transferred) AS transferred, count(recontact) AS recontacted, "
+                "count(*) FILTER (WHERE recontact) AS recontacts, "
                 "coalesce(sum(duration_s), 0) AS duration, count(duration_s) AS durations "
                 "FROM known_contacts GROUP BY value, resolved"
             )
