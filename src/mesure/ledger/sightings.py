@@ -54,7 +54,7 @@ def is_direct(event: UsageEvent) -> bool:
 
 def is_aggregate(event: UsageEvent) -> bool:
     """Whether it stands for the calls of a period, as counted by a provider or declared, rather than for calls seen."""
-    if event.basis == "declared":
+    if event.basis == "declared" or _aggregate(event):
         return True
     if event.basis != "exported" or _text(event.response_id) or _text(event.span_id):
         return False
@@ -64,11 +64,14 @@ def is_aggregate(event: UsageEvent) -> bool:
 
 
 def keys_of(event: UsageEvent) -> tuple[str, ...]:
-    """What another sighting of the same call would share, strongest first: response id, span, id at an intake.
+    """What another sighting of the same call would share, strongest first: response id, span, id at an intake; of an
+    aggregate, the key of its period and groups.
 
     A response id counts without its provider: sources name the provider of one call differently.
     """
     keys: list[str] = []
+    if aggregate := _aggregate(event):
+        keys.append(f"a:{aggregate}")
     if not is_aggregate(event):
         if (response := _text(event.response_id)) and len(response) >= _IDENTIFYING:
             keys.append(f"r:{response}")
@@ -79,6 +82,11 @@ def keys_of(event: UsageEvent) -> tuple[str, ...]:
             keys.append(f"o:{origin}")
         keys.append(f"i:{event.id}")
     return tuple(keys)
+
+
+def _aggregate(event: UsageEvent) -> str | None:
+    """The key of an exported aggregate: the same one in a later or longer export is the same, as far as it went."""
+    return _text((event.labels or {}).get("aggregate"))
 
 
 def keys_within(told: Iterable[UsageEvent]) -> tuple[str, ...]:

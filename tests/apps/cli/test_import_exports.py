@@ -83,3 +83,28 @@ def test_settings_are_those_of_the_export(mesure: Run, export: Path, tmp_path: P
     ran = mesure("import", table, "--data", "d")
     assert ran.code == 1
     assert "imported with other settings" in ran.err
+
+
+def exported(tmp_path: Path, name: str, *counts: int) -> Path:
+    """An export of some days, of which each has this many input tokens and a call per thousand."""
+    document = json.loads(json.dumps(USAGE))
+    (day,) = document["data"]
+    document["data"] = []
+    for index, tokens in enumerate(counts):
+        bucket = json.loads(json.dumps(day))
+        bucket["start_time"] += 86_400 * index
+        bucket["end_time"] += 86_400 * index
+        bucket["results"][0] |= {"input_tokens": tokens, "num_model_requests": tokens // 1000, "input_cached_tokens": 0}
+        document["data"].append(bucket)
+    path = tmp_path / name
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_period_exported_again_counts_once_as_far_as_it_went(mesure: Run, tmp_path: Path) -> None:
+    """On the second day the export was made before the day ended; the next one is longer, and says more of it."""
+    for path in (exported(tmp_path, "monday.json", 5000, 2000), exported(tmp_path, "tuesday.json", 5000, 9000, 1000)):
+        assert mesure("import", path, "--data", "d").code == 0
+    assert sorted(rows_of(Path("d"), "input_tokens, calls_count")) == [(1000, 1), (5000, 5), (9000, 9)]
+    assert mesure("import", tmp_path / "monday.json", "--data", "d").code == 0
+    assert rows_of(Path("d"), "sum(input_tokens), count(*)") == [(15_000, 3)]
