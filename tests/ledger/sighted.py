@@ -60,7 +60,9 @@ def facts(event: UsageEvent) -> dict[str, Any]:
     """Everything but what depends on when it was booked, and under which id."""
     told = {k: v for k, v in event.to_json().items() if k not in ("id", "ingested_at", "sightings")}
     if event.sightings:
-        members = [{k: v for k, v in one.items() if k != "ingested_at"} for one in orjson.loads(event.sightings)]
+        members = [
+            {k: v for k, v in one.items() if k not in ("id", "ingested_at")} for one in orjson.loads(event.sightings)
+        ]
         told["sightings"] = members
     return told
 

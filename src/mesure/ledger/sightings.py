@@ -112,7 +112,7 @@ def sightings_of(event: UsageEvent) -> tuple[UsageEvent, ...]:
 
 def merged(first: UsageEvent, told: Iterable[UsageEvent]) -> UsageEvent:
     """One call from what was told of it; it keeps the id of `first`. The order of `told` does not matter."""
-    distinct = {_content(one): one for one in sorted(told, key=_since, reverse=True)}
+    distinct = {_content(one): one for one in sorted(told, key=_booked, reverse=True)}
     ordered = [one for _, one in sorted(distinct.items(), key=lambda item: (_precedence(item[1]), item[0]))]
     ordered = ordered[:MOST_SIGHTINGS]
     ruling = ordered[0]
@@ -135,8 +135,8 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _since(event: UsageEvent) -> datetime:
-    return event.ingested_at or datetime.max.replace(tzinfo=UTC)
+def _booked(event: UsageEvent) -> tuple[datetime, str]:
+    return event.ingested_at or datetime.max.replace(tzinfo=UTC), str(event.id)
 
 
 def _precedence(event: UsageEvent) -> tuple[float, ...]:
