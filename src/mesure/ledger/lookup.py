@@ -23,7 +23,13 @@ __all__ = ["Lookup", "spans_of"]
 #: Beyond this many stretches of time, one from the first to the last is as quick.
 _MOST_SPANS = 24
 #: Which column of the table holds a key, and what of the key it holds.
-_COLUMNS = {"r": "response_id", "t": "span_id", "o": "origin", "i": "id"}
+_COLUMNS = {
+    "r": "response_id",
+    "t": "span_id",
+    "o": "origin",
+    "i": "id",
+    "a": "(CASE WHEN json_valid(labels) THEN labels->>'$.aggregate' END)",
+}
 
 #: Rows whose key stands among those of several sightings.
 _ALSO = (
