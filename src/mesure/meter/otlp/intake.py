@@ -13,7 +13,7 @@ from mesure.meter.otlp.calls import ATTRIBUTES, log_fields, span_fields
 from mesure.meter.otlp.conventions import TOKEN_USAGE
 from mesure.meter.otlp.histograms import Series, aggregate_fields
 from mesure.meter.otlp.nesting import Nesting
-from mesure.meter.otlp.records import Wanted
+from mesure.meter.otlp.records import Batch, Wanted
 from mesure.meter.otlp.who import Attribution
 from mesure.record import UsageEvent, derived_id, identity_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mesure.config import Settings
-    from mesure.meter.otlp.records import Attributes, Batch, Point, Record, Signal
+    from mesure.meter.otlp.records import Attributes, Point, Record, Signal
     from mesure.record import Sink
 
 __all__ = ["Intake", "SpoolFull", "Taken", "Unreadable"]
@@ -70,7 +70,7 @@ class Intake:
             "environment": settings.gateway.environment,
         }
         self._who = Attribution(names, pseudonym, fixed)
-        self._wanted = Wanted({*ATTRIBUTES, *self._who.attributes, TOKEN_USAGE, _INSTANCE})
+        self.wanted = Wanted({*ATTRIBUTES, *self._who.attributes, TOKEN_USAGE, _INSTANCE})
         self._sink = sink
         self._aggregates = given.token_histograms
         self._lock = threading.Lock()
@@ -83,7 +83,7 @@ class Intake:
         """`scope`: fields that the sender's key settles. Raises `Unreadable`, and `SpoolFull` when an event could not
         be written: what was written before it keeps its identity, so that all may be sent again."""
         try:
-            batch = (json_form if as_json else protobuf).read(signal, body, self._wanted)
+            batch = (json_form if as_json else protobuf).read(signal, body, self.wanted)
         except (ValueError, RecursionError):
             raise Unreadable(
                 f"This is not a request of OTLP {signal} in {'JSON' if as_json else 'binary'} form",
@@ -93,7 +93,11 @@ class Intake:
 
     def take_message(self, signal: Signal, message: Any, scope: Mapping[str, Any] | None = None) -> Taken:
         """The same for a message that is decoded already."""
-        return self._book(signal, protobuf.of_message(signal, message, self._wanted), scope or {})
+        return self._book(signal, protobuf.of_message(signal, message, self.wanted), scope or {})
+
+    def take_records(self, records: list[Record], scope: Mapping[str, Any]) -> Taken:
+        """The same for spans of this process."""
+        return self._book("traces", Batch(records, []), scope)
 
     def _book(self, signal: Signal, batch: Batch, scope: Mapping[str, Any]) -> Taken:
         job = _Job(signal, dict(scope), ignored=batch.others, rejected=batch.refused)

@@ -1,0 +1,1 @@
+"""Inside an application: `mesure.instrument()` for its AI clients, `mesure.meter()` for models it runs itself."""
