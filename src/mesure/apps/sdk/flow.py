@@ -57,12 +57,20 @@ class Flow:
 
         return Intake(Settings(), self, self.destination.pseudonym)
 
-    @cached_property
-    def _counters(self) -> dict[str, Any]:
+    def _counted(self) -> dict[str, Any]:
+        """The counters; none while the application has no meter provider, which it may set at any time."""
         try:
             from opentelemetry import metrics
         except ImportError:
             return {}
+        if type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics"):  # stands for none
+            return {}
+        return self._counters
+
+    @cached_property
+    def _counters(self) -> dict[str, Any]:
+        from opentelemetry import metrics
+
         meter = metrics.get_meter("mesure")
         return {
             name: meter.create_counter(f"mesure.{name}", unit=unit, description=_MEANINGS[name])
@@ -102,10 +110,10 @@ class Flow:
         self.taken += len(events)
         self.sent += sent
         self.refused += len(events) - sent
-        if self._counters:
-            self._count(events)
+        if counters := self._counted():
+            self._count(events, counters)
 
-    def _count(self, events: Sequence[UsageEvent]) -> None:
+    def _count(self, events: Sequence[UsageEvent], counters: Mapping[str, Any]) -> None:
         from mesure.apps.sdk.pricing import figures_of
 
         for event in events:
@@ -115,4 +123,4 @@ class Flow:
                 "gen_ai.operation.name": event.operation,
             }
             for name, (_, mid, _) in figures_of(self.pricing.impacts(event)).quantities.items():
-                self._counters[name].add(mid, about)
+                counters[name].add(mid, about)

@@ -17,9 +17,8 @@ __all__ = ["Found", "activate", "find"]
 log = logging.getLogger("mesure.sdk")
 
 _GROUP = "opentelemetry_instrumentor"
-#: By who writes them. OpenLLMetry's come first: they tell the provider's id of each answer, by which a call that others
-#: saw too counts once.
-_MAKERS = ("opentelemetry.instrumentation.", "openinference.instrumentation.")
+#: By who writes them. OpenInference's come first: they see the most ways of making a call, and say nothing in the log.
+_MAKERS = ("openinference.instrumentation.", "opentelemetry.instrumentation.")
 _CLIENTS = frozenset(
     {"alephalpha", "anthropic", "bedrock", "cohere", "google_genai", "google_generativeai", "groq", "huggingface"}
     | {"litellm", "mistralai", "ollama", "openai", "portkey", "replicate", "sagemaker", "together", "vertexai"}
