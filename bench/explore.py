@@ -6,16 +6,32 @@ A folder given is filled once and used again as it is.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import resource
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from ledger import events, timed
+from mesure.apps.web.explore import Explore
+from mesure.apps.web.layout import render
+from mesure.apps.web.reader import Reader
+from mesure.catalogue import current
 from mesure.config import Settings
 from mesure.ledger import Cut, Ledger, View, import_events
+
+#: States of the page, by what a reader would call them.
+PAGES = {
+    "month": "",
+    "water": "measure=water",
+    "team": "team=team-3",
+    "model_calls": "team=team-3&model=gpt-4o",
+    "year": "range=12m&by=model",
+    "time": "show=time",
+}
 
 
 def _filled(folder: Path, count: int, now: datetime) -> Ledger:
@@ -50,6 +66,26 @@ def cuts(ledger: Ledger, now: datetime) -> dict[str, float]:
     return found
 
 
+def pages(ledger: Ledger, now: datetime) -> dict[str, float]:
+    """The page as it is sent, read a second time as readers do who go back and forth, and with nothing remembered."""
+    settings = Settings()
+    reader = Reader.of("fr", settings)
+
+    def page(explore: Explore, text: str) -> bytes:
+        return render(
+            asyncio.run(explore.page(explore.query(parse_qsl(text, keep_blank_values=True)), reader, ())), reader
+        )
+
+    view = View(ledger, None, settings)
+    view.overview(now)
+    explore = Explore(view, current(), reader.zone, lambda: now)
+    found = {}
+    for name, text in PAGES.items():
+        found[f"page_{name}_first_ms"] = timed(lambda text=text: page(explore, text))
+        found[f"page_{name}_ms"] = timed(lambda text=text: page(explore, text), 7)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("events", nargs="?", type=int, default=100_000)
@@ -58,7 +94,7 @@ def main() -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     with tempfile.TemporaryDirectory() as temporary:
         ledger = _filled(given.folder or Path(temporary), given.events, now)
-        found = {"files": float(len(ledger.files()))} | cuts(ledger, now)
+        found = {"files": float(len(ledger.files()))} | cuts(ledger, now) | pages(ledger, now)
     found["rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     for name, value in found.items():
         sys.stdout.write(f"{name:>28} {value:12.2f}\n")

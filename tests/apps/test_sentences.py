@@ -19,6 +19,7 @@ ROOMS = (
     "apps/cli",
     "apps/otlp/grpc_door.py",
     "apps/server.py",
+    "apps/web/explore",
     "catalogue",
     "config",
     "ledger",

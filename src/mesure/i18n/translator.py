@@ -130,6 +130,13 @@ class Translator:
         """Day and month."""
         return self._first(at, format_date(at, "d MMMM", self._locale))
 
+    def short_day(self, at: dt.date) -> str:
+        """Day and month, as little as an axis has room for."""
+        return self._first(at, format_date(at, "d MMM", self._locale))
+
+    def short_month(self, at: dt.date) -> str:
+        return format_date(at, "LLL", self._locale)
+
     def month(self, at: dt.date) -> str:
         """Name of the month."""
         return format_date(at, "LLLL", self._locale)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesure.catalogue import current
@@ -206,7 +207,8 @@ class Amounts:
 
     def _total(self, tables: Iterable[_Table]) -> Total:
         unit = self.unit
-        rows = [(part, sums) for table in tables for part, sums in table.items()]
+        # In one order, whichever file was read first: sources are named alike each time
+        rows = sorted(((part, sums) for table in tables for part, sums in table.items()), key=itemgetter(0))
         energy = [
             (part.served, _quantity(sums.energy, "Wh", part.energy_status, part.energy_sources)) for part, sums in rows
         ]

@@ -92,13 +92,15 @@ class Total(NamedTuple):
 
 
 def change(now: Total, before: Total) -> Quantity | None:
-    """`now` over `before`, unit 1; None when there was nothing. What both rest on cancels: the same mix of deployments
-    gives an exact ratio, another mix is as uncertain as what moved between them.
+    """`now` over `before`, unit 1; None when there was nothing, or in another currency. What both rest on cancels: the
+    same mix of deployments gives an exact ratio, another mix is as uncertain as what moved between them.
 
     Each deployment's error is taken to its bounds in both at once, the others staying; deviations combine in
     quadrature of their logarithms.
     """
     if now.amount is None or before.amount is None or before.amount.mid <= 0.0:
+        return None
+    if now.amount.unit != before.amount.unit:
         return None
     mid = now.amount.mid / before.amount.mid
     status = weakest((now.amount.status, before.amount.status))

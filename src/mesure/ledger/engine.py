@@ -104,13 +104,8 @@ class Engine:
 
     def featured(self, part: Slice, by: Sequence[str], periods: Mapping[int, int] | None) -> list[Featured]:
         """The same before it is priced, and file by file."""
-        quarter = f"started_s - started_s % {QUARTER_S}"
         return self._grouped(
-            part,
-            groups=by,
-            bucket="0" if periods is None else f"(SELECT period FROM periods WHERE quarter = {quarter})",
-            ended="NULL::BIGINT",
-            periods=periods or {},
+            part, groups=by, bucket="0" if periods is None else "period", ended="NULL::BIGINT", periods=periods
         )
 
     def listed(
@@ -203,13 +198,16 @@ class Engine:
         names = [f"group_{i}" for i in range(len(groups))]
         asked = "".join(f"{_column(group)} AS {name}, " for group, name in zip(groups, names, strict=True))
         with self._statement() as connection:
-            _store(connection, "periods", {"quarter": list(periods or ()), "period": list((periods or {}).values())})
+            joined = ""
+            if periods is not None:
+                _store(connection, "periods", {"quarter": list(periods), "period": list(periods.values())})
+                joined = f" LEFT JOIN periods ON quarter = started_s - started_s % {QUARTER_S}"
             media = self._has_media(connection, part)
             connection.execute(
                 f"CREATE OR REPLACE TEMP VIEW staged AS SELECT filename AS file, {asked}{bucket} AS bucket, "
                 f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, cost, {', '.join(FACTS)} "
                 f"FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, {_key_columns()} "
-                f"FROM ({_source(part)}))"
+                f"FROM ({_source(part)})){joined}"
             )
             summed = formulas.SUMMED if media else formulas.SUMMED_TEXT
             # Columns as they are stored: texts made from them would cost more to group by than all the formulas

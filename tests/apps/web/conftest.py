@@ -13,10 +13,13 @@ from starlette.testclient import TestClient
 sys.path.insert(0, str(Path(__file__).parent))
 
 import web_scenes
+from explored_ledger import filled
 from held_pages import HeldSource, pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mesure.ledger import View
 
 
 @pytest.fixture
@@ -28,3 +31,9 @@ def source() -> HeldSource:
 def client(source: HeldSource) -> Iterator[TestClient]:
     with TestClient(pages(source), base_url="http://127.0.0.1:8420", follow_redirects=False) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def explored(tmp_path_factory: pytest.TempPathFactory) -> View:
+    """A real ledger of an organisation's autumn, read only."""
+    return filled(tmp_path_factory.mktemp("explored"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from mesure.apps.web import create_web
 from mesure.config import OrganisationSettings, ProviderSettings, Settings
+from mesure.ledger import Amounts, CallPage, Cut, Place, View
 from mesure.ledger.view import Overview
 from mesure.quantity import Quantity, Status
 from mesure.record import UsageEvent
@@ -25,6 +26,7 @@ class HeldSource:
         self.asked = 0
         self.events: dict[str, UsageEvent] = {}
         self.told: list[Callable[[], object]] = []
+        self.view: View | None = None  # a real one, for what is asked of the whole ledger
 
     def overview(self, now: datetime) -> Overview:
         self.asked += 1
@@ -34,6 +36,14 @@ class HeldSource:
 
     def event(self, event_id: str) -> UsageEvent | None:
         return self.events.get(event_id)
+
+    def explore(self, cut: Cut, measure: str) -> Amounts:
+        assert self.view is not None
+        return self.view.explore(cut, measure)
+
+    def calls(self, cut: Cut, after: Place | None = None, count: int = 20) -> CallPage:
+        assert self.view is not None
+        return self.view.calls(cut, after, count)
 
     def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
         self.told.append(callback)
@@ -55,7 +65,14 @@ def settings(**organisation: Any) -> Settings:
     )
 
 
-def pages(source: HeldSource, *, ok: bool = True, notices: tuple[str, ...] = (), **organisation: Any) -> Starlette:
+def pages(
+    source: HeldSource,
+    *,
+    ok: bool = True,
+    notices: tuple[str, ...] = (),
+    now: datetime | None = None,
+    **organisation: Any,
+) -> Starlette:
     return create_web(
         settings(**organisation),
         source,
@@ -63,6 +80,7 @@ def pages(source: HeldSource, *, ok: bool = True, notices: tuple[str, ...] = (),
         gateway_metrics=lambda: "mesure_calls_total 3\n",
         health=lambda: {"ok": ok, "committer": {"lag_s": 0.2}},
         notices=notices,
+        clock=lambda: now or datetime.now(UTC),
     )
 
 

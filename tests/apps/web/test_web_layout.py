@@ -50,6 +50,7 @@ def test_the_header_leads_home_and_to_the_other_language(language: str) -> None:
     assert header.one("nav")["aria-label"] == t("Pages")
     assert [(link.text, link["href"], link["aria-current"]) for link in menu] == [
         (plain(t("Now")), f"/{language}/", ""),
+        (plain(t("Explore")), f"/{language}/explore", ""),
         (plain(t("Why these figures?")), f"/{language}/why", "page"),
     ]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 import web_scenes
+from explored_ledger import client as explored_client
 from held_pages import HeldSource, pages
 from starlette.testclient import TestClient
 
@@ -15,6 +16,7 @@ from mesure.apps.web.openapi import openapi_document
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mesure.ledger import View
     from mesure.ledger.view import Overview
 
 _DOCUMENT = openapi_document()
@@ -61,6 +63,28 @@ def test_answers_are_as_described(make: Callable[[], Overview]) -> None:
 def test_a_refusal_is_as_described(client: TestClient) -> None:
     answer = client.get("/api/nothing")
     assert answer.status_code == 404
+    _validator("Error").validate(answer.json())
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?show=time", "?show=calls", "?measure=money&by=provider", "?team=", "?from=2020-01-01&to=2020-01-02"]
+)
+def test_cuts_are_as_described(explored: View, query: str) -> None:
+    _validator("Explored").validate(explored_client(explored).get(f"/api/explore{query}").json())
+
+
+def test_parameters_of_explore_are_those_it_reads(explored: View) -> None:
+    """Each of them alone is taken, and another is not."""
+    opened = explored_client(explored)
+    given = {"from": "2026-11-01", "to": "2026-11-02", "page": "1", "after": "5-a"}
+    for parameter in _DOCUMENT["paths"]["/api/explore"]["get"]["parameters"]:
+        name, schema = parameter["name"], parameter["schema"]
+        value = given.get(name) or schema.get("enum", ["x"])[0]
+        dates = {"from": "2026-11-01", "to": "2026-11-02"} if name in ("from", "to") else {name: value}
+        answer = opened.get("/api/explore", params=dates)
+        assert answer.status_code == 200 or "too many parts" in answer.text, (name, answer.text)
+    answer = opened.get("/api/explore?more=1")
+    assert answer.status_code == 400
     _validator("Error").validate(answer.json())
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mesure.meter.sensors import SensorFactor
     from mesure.quantity import Quantity
 
-__all__ = ["factors_json", "overview_json"]
+__all__ = ["call_json", "factors_json", "overview_json"]
 
 
 def overview_json(overview: Overview, catalogue: Catalogue, sensors: Iterable[SensorFactor] = ()) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def overview_json(overview: Overview, catalogue: Catalogue, sensors: Iterable[Se
             for point in overview.power_series
         ],
         "models": [_model(row) for row in overview.models],
-        "last_calls": [_call(row) for row in overview.last_calls],
+        "last_calls": [call_json(row) for row in overview.last_calls],
         "statuses": {status.value: count for status, count in overview.statuses.items()},
         "factors": [*factors, *(asdict(factor) for factor in sensors)],
         "factors_missing": missing,
@@ -88,7 +88,7 @@ def _model(row: ModelRow) -> dict[str, Any]:
     }
 
 
-def _call(row: CallRow) -> dict[str, Any]:
+def call_json(row: CallRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "started_at": row.started_at.isoformat(),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from starlette.applications import Starlette
@@ -14,6 +16,7 @@ from starlette.routing import Route
 
 from mesure.apps.web import errors, now, why
 from mesure.apps.web.api import overview_json
+from mesure.apps.web.explore import Explore
 from mesure.apps.web.feed import Feed
 from mesure.apps.web.headers import SafeHeaders
 from mesure.apps.web.hosts import HostCheck
@@ -43,6 +46,10 @@ __all__ = ["create_web"]
 log = logging.getLogger("mesure.web")
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def create_web(
     settings: Settings,
     view: Source,
@@ -51,18 +58,20 @@ def create_web(
     gateway_metrics: Callable[[], str],
     health: Callable[[], dict[str, Any]],
     notices: Sequence[str] = (),
+    clock: Callable[[], datetime] = _now,
 ) -> Starlette:
     """The pages over `view` (`mesure.ledger.View`), as an ASGI application.
 
     `own` meters this process for the footer; `gateway_metrics` gives the text of /metrics; `health` a dict whose `ok`
-    decides /readyz; `notices` are codes of `words.NOTICES`. Call `.state.close()` before stopping the server: it ends
-    the live streams.
+    decides /readyz; `notices` are codes of `words.NOTICES`; `clock` says up to when running periods are looked at.
+    Call `.state.close()` before stopping the server: it ends the live streams.
     """
-    pages = _Pages(settings, view, own, gateway_metrics, health, notices)
+    pages = _Pages(settings, view, own, gateway_metrics, health, notices, clock)
     routes = [Route("/", pages.root)]
     for language in LANGUAGES:
         routes += [
             Route(f"/{language}/", pages.now),
+            Route(f"/{language}/explore", pages.explore),
             Route(f"/{language}/why", pages.why),
             Route(f"/{language}/calls/{{event_id}}", pages.call),
         ]
@@ -70,6 +79,8 @@ def create_web(
         Route("/live", pages.live),
         Route("/api/overview", pages.api_overview),
         Route("/api/openapi.json", pages.api_description),
+        Route("/api/explore", pages.api_explore),
+        Route("/api/explore.csv", pages.csv_explore),
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz),
         Route("/metrics", pages.metrics),
@@ -98,6 +109,7 @@ class _Pages:
         gateway_metrics: Callable[[], str],
         health: Callable[[], dict[str, Any]],
         notices: Sequence[str],
+        clock: Callable[[], datetime],
     ) -> None:
         self._view = view
         self._own = own
@@ -109,6 +121,7 @@ class _Pages:
         self._readers = {language: Reader.of(language, settings, notices) for language in LANGUAGES}
         self._feed = Feed(view, settings.organisation.timezone)
         self._description = orjson.dumps(openapi_document())
+        self._explore = Explore(view, self._catalogue, ZoneInfo(settings.organisation.timezone), clock)
         self._why = why.Why(settings, view, self._catalogue)
         self.pushes = Live(self._feed, self._readers, self._catalogue)
 
@@ -143,6 +156,23 @@ class _Pages:
             refresh=request.query_params.get("refresh") != "0",
         )
         return HTMLResponse(render(page, reader))
+
+    async def explore(self, request: Request) -> Response:
+        """In one canonical address: another way to say the same leads there."""
+        reader = self.reader_of(request)
+        query = self._explore.query(request.query_params.multi_items())
+        if request.url.query != query.text():
+            return RedirectResponse(f"{request.url.path}?{query.text()}".rstrip("?"), 302)
+        return HTMLResponse(render(await self._explore.page(query, reader, self._footer(reader)), reader))
+
+    async def api_explore(self, request: Request) -> Response:
+        query = self._explore.query(request.query_params.multi_items())
+        return Response(orjson.dumps(await self._explore.json(query)), media_type="application/json")
+
+    async def csv_explore(self, request: Request) -> Response:
+        query = self._explore.query(request.query_params.multi_items())
+        headers = {"content-disposition": 'attachment; filename="mesure-explore.csv"'}
+        return Response(await self._explore.csv(query), headers=headers, media_type="text/csv")
 
     async def why(self, request: Request) -> Response:
         reader = self.reader_of(request)

@@ -10,30 +10,43 @@ from mesure.apps.web.figures import UNKNOWN, badges, figure, largest
 from mesure.apps.words import ENVIRONMENTS, OUTCOMES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mesure.apps.web.reader import Reader
     from mesure.ledger.view import CallRow, Overview
     from mesure.quantity import Quantity
 
-__all__ = ["ROWS", "Units", "row", "section_of", "unit_names", "units_of"]
+__all__ = ["ROWS", "Units", "row", "section_of", "table_of", "unit_names", "units_of"]
 
 #: Rows on the page; the script keeps as many.
 ROWS = 10
 
 
 def section_of(overview: Overview, reader: Reader) -> Element:
-    t, units = reader.t, units_of(overview)
+    t = reader.t
+    label = t.t("Last calls, newest first; each energy opens its calculation")
+    return section[h2[t.t("Last calls")], table_of(overview.last_calls[:ROWS], reader, label=label, body="calls")]
+
+
+def table_of(
+    shown: Sequence[CallRow],
+    reader: Reader,
+    *,
+    label: str,
+    body: str | None = None,
+    dated: bool = False,
+) -> Element:
+    """One row a call; `body` is the id of its rows; `dated` where they may be of several days."""
+    t, units = reader.t, _units(shown)
     heads = (t.t("Time"), t.t("Use case"), t.t("Model"), t.t("Tokens read → written"), t.t("Energy"), "CO₂e")
-    return section[
-        h2[t.t("Last calls")],
-        table(".calls", aria_label=t.t("Last calls, newest first; each energy opens its calculation"))[
-            thead[
-                tr[
-                    [th(class_="n" if i > 2 else None, scope="col")[text] for i, text in enumerate(heads)],
-                    th(scope="col")[t.t("Origin")],
-                ]
-            ],
-            tbody(id="calls")[[row(call, reader, units) for call in overview.last_calls[:ROWS]]],
+    return table(".calls", aria_label=label)[
+        thead[
+            tr[
+                [th(class_="n" if i > 2 else None, scope="col")[text] for i, text in enumerate(heads)],
+                th(scope="col")[t.t("Origin")],
+            ]
         ],
+        tbody(id=body)[[row(call, reader, units, dated=dated) for call in shown]],
     ]
 
 
@@ -45,7 +58,10 @@ class Units(NamedTuple):
 
 
 def units_of(overview: Overview) -> Units:
-    shown = overview.last_calls[:ROWS]
+    return _units(overview.last_calls[:ROWS])
+
+
+def _units(shown: Sequence[CallRow]) -> Units:
     return Units(largest(call.energy_wh for call in shown), largest(call.gwp_gco2eq for call in shown))
 
 
@@ -54,10 +70,10 @@ def unit_names(units: Units, reader: Reader) -> tuple[str, ...]:
     return tuple(reader.t.quantity(found).unit for found in units if found is not None)
 
 
-def row(call: CallRow, reader: Reader, units: Units) -> Element:
-    t = reader.t
+def row(call: CallRow, reader: Reader, units: Units, *, dated: bool = False) -> Element:
+    t, at = reader.t, reader.local(call.started_at)
     return tr[
-        td[t.time(reader.local(call.started_at))],
+        td[f"{t.short_day(at)} " if dated else None, t.time(at)],
         td[call.use_case or UNKNOWN, _flag(call.team)],
         td[call.model or UNKNOWN, _flag(", ".join(_flags(call, reader)))],
         td(".n", data_unit=t.t("tokens"))[_tokens(call, reader)],

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from mesure.apps.sentences import told
 from mesure.apps.web.headers import SAFE
 from mesure.apps.web.layout import Page, render
-from mesure.errors import MesureError
+from mesure.errors import InvalidValue, MesureError
 from mesure.i18n import mark
 
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
         headers = error.headers if isinstance(error, HTTPException) else None
         return answer(request, status, _refusal(request, status), GO_BACK, headers)
 
+    async def unreadable(request: Request, error: Exception) -> Response:
+        """What somebody wrote in an address."""
+        assert isinstance(error, InvalidValue)
+        if _for_programs(request):
+            return JSONResponse({"error": error.to_json()}, 400)
+        return page(request, 400, told(error, reader_of(request).t), GO_BACK)
+
     async def broken(request: Request, error: Exception) -> Response:
         """Our own errors tell what to do."""
         assert isinstance(error, MesureError)
@@ -68,7 +75,7 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
         content = fragment[h1[text], p[a(href=reader.path())[reader.t.t(action)]]]
         return HTMLResponse(render(Page(path=None, title=text, content=content), reader), status, headers)
 
-    return {HTTPException: refused, MesureError: broken, Exception: failed}
+    return {HTTPException: refused, InvalidValue: unreadable, MesureError: broken, Exception: failed}
 
 
 def _for_programs(request: Request) -> bool:

@@ -55,28 +55,43 @@ def proportion(window: Window, catalogue: Catalogue, headcount: int = 0) -> Prop
     )
 
 
-def sentence(window: Window, catalogue: Catalogue, reader: Reader) -> Node:
-    """The proportion in words, or nothing."""
-    headcount = reader.settings.organisation.headcount
+def sentence(
+    window: Window, catalogue: Catalogue, reader: Reader, *, headcount: int | None = None, over: bool = False
+) -> Node:
+    """The proportion in words, or nothing. `headcount`: of whom the window speaks, when not of everybody; `over`: the
+    window has ended."""
+    if headcount is None:
+        headcount = reader.settings.organisation.headcount
     found = proportion(window, catalogue, headcount)
     if found is None:
         return None
     t, since = reader.t, reader.t.day(reader.local(window.since))
     if found.bulbs.mid >= 1.0:
         many = _held(found.bulbs, t)
-        text = t.rich("As much as {bulbs} LED bulbs of 8 W lit without a break since {since}", bulbs=many, since=since)
+        lit = (
+            t.rich("As much as {bulbs} LED bulbs of 8 W lit all that time", bulbs=many)
+            if over
+            else t.rich(
+                "As much as {bulbs} LED bulbs of 8 W lit without a break since {since}", bulbs=many, since=since
+            )
+        )
         people = t.number(headcount)
-        return fragment[text, t.t(", which is little for {people} people.", people=people) if found.little else "."]
+        return fragment[lit, t.t(", which is little for {people} people.", people=people) if found.little else "."]
     if found.litres.mid >= 1.0:
         text = t.rich("As much as bringing {litres} of water to the boil", litres=_held(found.litres, t))
     else:
         text = t.rich("As much as one LED bulb of 8 W lit for {time}", time=_held(found.bulb_time, t))
     if not found.little:
         return fragment[text, "."]
-    scale = t.t(
-        ": this is little. Left on since {since}, one LED bulb of 8 W would have used {energy}.",
-        since=since,
-        energy=t.quantity(found.bulb_wh).figure,
+    bulb = t.quantity(found.bulb_wh).figure
+    scale = (
+        t.t(": this is little. Left on all that time, one LED bulb of 8 W would have used {energy}.", energy=bulb)
+        if over
+        else t.t(
+            ": this is little. Left on since {since}, one LED bulb of 8 W would have used {energy}.",
+            since=since,
+            energy=bulb,
+        )
     )
     return fragment[text, scale]
 

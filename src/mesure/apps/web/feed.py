@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mesure.ledger import Amounts, CallPage, Cut, Place
     from mesure.ledger.view import Overview
     from mesure.record import UsageEvent
 
@@ -31,6 +32,12 @@ class Source(Protocol):
 
     def event(self, event_id: str) -> UsageEvent | None:
         """One event by its id; None when the ledger has none."""
+
+    def explore(self, cut: Cut, measure: str) -> Amounts:
+        """Sums of a cut by a measure."""
+
+    def calls(self, cut: Cut, after: Place | None = None, count: int = ...) -> CallPage:
+        """Calls of a cut, newest first."""
 
     def listen(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Call back, from any thread, when events came in; the result ends it."""

@@ -13,6 +13,7 @@ from htpy import (
     body,
     button,
     code,
+    details,
     footer,
     head,
     header,
@@ -27,6 +28,7 @@ from htpy import (
     script,
     span,
     style,
+    summary,
     title,
 )
 
@@ -41,12 +43,16 @@ if TYPE_CHECKING:
 
 __all__ = ["PAGES", "Page", "code_block", "pause_button", "render"]
 
-#: Pages of the menu: path after the language, and name.
+#: Pages of the menu, in its order: path after the language, and name. A page below one of them has its path before
+#: its own.
 PAGES: tuple[tuple[str, str], ...] = (
     ("", mark("Now")),
+    ("explore", mark("Explore")),
     ("why", mark("Why these figures?")),
 )
 
+#: Pages of the menu that stand in its line.
+_IN_LINE = 7
 #: Seconds between two loads of a live page where scripts are off.
 _REFRESH_S = 15
 _SIZE = "\x00"
@@ -57,6 +63,7 @@ class Page:
     """What differs from one page to the next. `live` is the address of its pushes, `seen` the last one it holds."""
 
     path: str | None  # None: a page that no address of ours names
+    query: str = ""  # the state of the page: its address in another language keeps it
     title: str
     content: Node
     footer: Sequence[Node] = ()
@@ -95,26 +102,43 @@ def _head(page: Page, reader: Reader) -> Element:
         meta(name="viewport", content="width=device-width,initial-scale=1"),
         title[f"{page.title} · Mesure"],
         link(rel="icon", href=ICON),
-        link(rel="alternate", hreflang=reader.other, href=f"/{reader.other}/{page.path or ''}"),
+        link(rel="canonical", href=_address(page, reader.language)) if page.query else None,
+        link(rel="alternate", hreflang=reader.other, href=_address(page, reader.other)),
         noscript[meta(http_equiv="refresh", content=str(_REFRESH_S))] if page.refresh else None,
         style[STYLE],
     ]
+
+
+def _address(page: Page, language: str) -> str:
+    return f"/{language}/{page.path or ''}" + (f"?{page.query}" if page.query else "")
 
 
 def _header(page: Page, reader: Reader) -> Element:
     t, other = reader.t, catalog(reader.other)
     return header[
         a(".brand", href=reader.path())["Mesure"],
-        a(".lang", href=f"/{other.language}/{page.path or ''}", hreflang=other.language, lang=other.language)[
+        a(".lang", href=_address(page, other.language), hreflang=other.language, lang=other.language)[
             {"fr": "Français", "en": "English"}[other.language]
         ],
-        nav(aria_label=t.t("Pages"))[
-            [
-                a(href=reader.path(path), aria_current="page" if path == page.path else None)[t.t(name)]
-                for path, name in PAGES
-            ]
-        ],
+        nav(aria_label=t.t("Pages"))[_menu(page, reader)],
     ]
+
+
+def _menu(page: Page, reader: Reader) -> list[Node]:
+    """A line of pages; those that would make it two fold away behind the last word."""
+    t = reader.t
+    links = {
+        path: a(href=reader.path(path), aria_current="page" if path == page.path else None)[t.t(name)]
+        for path, name in PAGES
+    }
+    line, folded = list(links)[:_IN_LINE], list(links)[_IN_LINE:]
+    if not folded:
+        return list(links.values())
+    here = next((t.t(name) for path, name in PAGES if path == page.path and path in folded), None)
+    more = details(".more")[
+        summary(aria_current="true" if here else None)[here or t.t("More")], [links[path] for path in folded]
+    ]
+    return [*(links[path] for path in line), more]
 
 
 def _refresh_note(page: Page, reader: Reader) -> Node:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mesure.apps.web.explore.query import MEASURES, PERIODS, RANGES, SORTS, VIEWS
+from mesure.ledger import DIMENSIONS
 from mesure.quantity import Status
 from mesure.record import CHOICES
 from mesure.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["openapi_document"]
 
@@ -139,6 +144,60 @@ _OVERVIEW = _object(
         "factors_missing": _list(_TEXT),
     }
 )
+_TOTAL = {
+    "calls": _COUNT,
+    "counted_calls": _COUNT | {"description": "Those whose amount is known, and is in `amount`."},
+    "events": _COUNT,
+    "tokens": _COUNT,
+    "coverage": _or_null(_NUMBER | {"description": "Share of tokens priced by a known model."}),
+    "amount": _or_null(_named("Quantity")),
+    "energy_wh": _or_null(_named("Quantity")),
+}
+_CHANGE = _or_null(_named("Quantity")) | {"description": "Over the period before, unit 1."}
+_EXPLORED = _object(
+    {
+        "query": _object(
+            {
+                "range": {"enum": list(RANGES)},
+                "measure": {"enum": list(MEASURES)},
+                "by": _or_null({"enum": list(DIMENSIONS)}),
+                "where": {"type": "object", "additionalProperties": _or_null(_TEXT)},
+                "show": {"enum": list(VIEWS)},
+                "sort": {"enum": list(SORTS)},
+                "text": _TEXT | {"description": "The query, written in its canonical way."},
+            }
+        ),
+        "since": _TIME,
+        "until": _TIME,
+        "per": {"enum": list(PERIODS)},
+        "compared_with": _object({"since": _TIME, "until": _TIME}),
+        "measure": _TEXT,
+        "unit": _TEXT,
+        "total": _named("Total"),
+        "previous": _named("Total"),
+        "change": _CHANGE,
+        "groups": _list(_object({"name": _or_null(_TEXT), **_TOTAL, "share": _or_null(_NUMBER), "change": _CHANGE})),
+        "periods": _list(
+            _object(
+                {
+                    "since": _TIME,
+                    "until": _TIME,
+                    **_TOTAL,
+                    "groups": _list(_object({"name": _or_null(_TEXT), **_TOTAL})),
+                }
+            )
+        ),
+        "calls": _list(_named("Call")),
+        "after": _or_null(_TEXT | {"description": "The `after` that lists the calls before these; null at the end."}),
+        "calls_by_currency": {"type": "object", "additionalProperties": _COUNT},
+        "versions": _object({"method": _TEXT, "catalogue": _TEXT}),
+        "factors": _list(_named("Factor")),
+        "factors_missing": _list(_TEXT),
+        "prices": _list({"type": "object"}),
+    }
+)
+for _table in ("groups", "periods", "calls", "after"):  # those of the table in view
+    _EXPLORED["required"].remove(_table)
 _ERROR = _object(
     {
         "error": _object(
@@ -159,6 +218,8 @@ _SCHEMAS: dict[str, Schema] = {
     "Model": _MODEL,
     "Call": _CALL,
     "Overview": _OVERVIEW,
+    "Total": _object(_TOTAL),
+    "Explored": _EXPLORED,
     "Error": _ERROR,
     "Health": {"type": "object", "properties": {"ok": _FLAG}, "required": ["ok"]},
     "Rpc": _object({"code": {"type": "integer"}, "message": _TEXT}),
@@ -169,8 +230,29 @@ def _answer(what: str, schema: Schema, media_type: str = "application/json") -> 
     return {"description": what, "content": {media_type: {"schema": schema}}}
 
 
-def _get(summary: str, answers: dict[str, Schema]) -> Schema:
-    return {"get": {"summary": summary, "responses": answers}}
+def _get(summary: str, answers: dict[str, Schema], parameters: Sequence[Schema] = ()) -> Schema:
+    asked = {"parameters": list(parameters)} if parameters else {}
+    return {"get": {"summary": summary, **asked, "responses": answers}}
+
+
+def _parameter(name: str, schema: Schema, what: str) -> Schema:
+    return {"name": name, "in": "query", "required": False, "description": what, "schema": schema}
+
+
+_OF_EXPLORE = (
+    _parameter("range", {"enum": list(RANGES[:-1])}, "The period; month when left out."),
+    _parameter("from", {"type": "string", "format": "date"}, "First day of a period of one's own."),
+    _parameter("to", {"type": "string", "format": "date"}, "Its last day."),
+    _parameter("per", {"enum": list(PERIODS)}, "Parts of the period."),
+    _parameter("measure", {"enum": list(MEASURES)}, "What is measured; energy when left out."),
+    _parameter("by", {"enum": list(DIMENSIONS)}, "What calls are split by; the next level down when left out."),
+    *(_parameter(name, _TEXT, "Only calls with this value; empty for those without one.") for name in DIMENSIONS),
+    _parameter("show", {"enum": list(VIEWS)}, "The table wanted."),
+    _parameter("sort", {"enum": list(SORTS)}, "Order of the groups."),
+    _parameter("page", {"type": "integer", "minimum": 1}, "Of the page alone: programs get every row."),
+    _parameter("after", _TEXT, "Where the list of calls goes on."),
+)
+_REFUSED = _answer("A parameter cannot be read: which, and what to write.", _named("Error"))
 
 
 _UNREADABLE = _answer("The ledger cannot be read now: what happened, and what to do.", _named("Error"))
@@ -204,6 +286,16 @@ def _otlp(signal: str, member: str) -> Schema:
 _PATHS: dict[str, Schema] = {
     "/api/overview": _get(
         "What `Now` shows", {"200": _answer("Figures of now.", _named("Overview")), "503": _UNREADABLE}
+    ),
+    "/api/explore": _get(
+        "What `Explore` shows, every row of its table",
+        {"200": _answer("A cut of the ledger.", _named("Explored")), "400": _REFUSED, "503": _UNREADABLE},
+        _OF_EXPLORE,
+    ),
+    "/api/explore.csv": _get(
+        "The same table as CSV",
+        {"200": _answer("One row a line.", _TEXT, "text/csv"), "400": _REFUSED, "503": _UNREADABLE},
+        _OF_EXPLORE,
     ),
     "/api/openapi.json": _get("This document", {"200": _answer("OpenAPI 3.1.", {"type": "object"})}),
     "/healthz": _get("The process answers", {"200": _answer("It does.", _named("Health"))}),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mesure.i18n import Translator
     from mesure.ledger.view import Overview
 
-__all__ = ["change", "failed", "failures", "lede", "trend"]
+__all__ = ["CALLS", "change", "failed", "failures", "lede", "trend"]
 
 #: From this factor on, "2.3 times" reads better than "130 % more".
 _TIMES_FROM = 2.0
@@ -72,7 +72,7 @@ def trend(overview: Overview, reader: Reader) -> str:
         else "{energy} as at the same point {of_month}, for {calls}.",
         energy=change(month.energy_wh.mid / previous.energy_wh.mid, t),
         of_month=of_month,
-        calls=change(month.calls / previous.calls, t, _CALLS),
+        calls=change(month.calls / previous.calls, t, CALLS),
     )
 
 
@@ -95,7 +95,7 @@ _ENERGY = _Words(
     mark("{share} less energy"),
     mark("As much energy"),
 )
-_CALLS = _Words(
+CALLS = _Words(
     mark("{times} times as many calls"), mark("{share} more calls"), mark("{share} fewer calls"), mark("as many calls")
 )
 

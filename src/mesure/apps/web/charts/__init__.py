@@ -12,7 +12,7 @@ from mesure.apps.web.charts.frame import SERIES, legend, patterns, plot, time_ax
 from mesure.apps.web.charts.gauge import budget_gauge
 from mesure.apps.web.charts.line import band_line, lines, sparkline
 from mesure.apps.web.charts.scale import LogScale, Scale, decades, nice_top, scale_of
-from mesure.apps.web.charts.stacked import Bar, bars_top, stacked_bars
+from mesure.apps.web.charts.stacked import Bar, bars_top, is_cut, stacked_bars
 
 __all__ = [
     "SERIES",
@@ -26,6 +26,7 @@ __all__ = [
     "dial",
     "dot_row",
     "dot_scale",
+    "is_cut",
     "legend",
     "lines",
     "needle_angle",

@@ -12,10 +12,12 @@ from mesure.apps.web.charts.scale import Scale, at, nice_top
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Bar", "bars_top", "stacked_bars"]
+__all__ = ["Bar", "bars_top", "is_cut", "stacked_bars"]
 
 #: Share of its place that a bar fills, and how wide it becomes at most.
 _FILLED, _WIDEST = 0.72, 56.0
+#: Whiskers may take so many times the height of the highest bar.
+_WHISKERS = 2.0
 
 path = Element("path")
 
@@ -28,8 +30,15 @@ class Bar(NamedTuple):
 
 
 def bars_top(bars: Sequence[Bar]) -> float:
-    """The value of the upper edge that holds every bar and whisker."""
-    return nice_top(max((bar.total[2] for bar in bars if bar.total), default=0.0))
+    """The value of the upper edge: it holds every bar, and every whisker that leaves bars something to be seen by."""
+    highest = max((bar.total[1] for bar in bars if bar.total), default=0.0)
+    whiskers = max((bar.total[2] for bar in bars if bar.total), default=0.0)
+    return nice_top(min(whiskers, highest * _WHISKERS) if highest > 0.0 else whiskers)
+
+
+def is_cut(bars: Sequence[Bar], top: float) -> bool:
+    """Whether a whisker goes on beyond the edge: it is drawn without its end."""
+    return any(bar.total is not None and bar.total[2] > top for bar in bars)
 
 
 def stacked_bars(bars: Sequence[Bar], *, names: Sequence[str], top: float, label: str, description: str) -> Element:
@@ -47,7 +56,7 @@ def stacked_bars(bars: Sequence[Bar], *, names: Sequence[str], top: float, label
             if part:
                 series.append(_box(left, width, up(base + part), up(base)))
                 base += part
-        whiskers.append(_whisker(left + width / 2, width, up(bar.total[0]), up(bar.total[2])))
+        whiskers.append(_whisker(left + width / 2, width, up(bar.total[0]), up(bar.total[2]), cut=bar.total[2] > top))
     half = at(HEIGHT / 2)
     return frame(
         label,
@@ -71,10 +80,11 @@ def _box(left: float, width: float, upper: float, lower: float) -> str:
     return f"M{at(left)} {at(upper)}h{at(width)}V{at(lower)}h-{at(width)}z"
 
 
-def _whisker(middle: float, width: float, low: float, high: float) -> str:
+def _whisker(middle: float, width: float, low: float, high: float, *, cut: bool) -> str:
     """`low` is further down, so its position is the larger one."""
     if low - high < 0.1:
         return ""
     cap = min(width * 0.25, 4.0)
     left, right = at(middle - cap), at(middle + cap)
-    return f"M{at(middle)} {at(low)}V{at(high)}M{left} {at(low)}H{right}M{left} {at(high)}H{right}"
+    end = "" if cut else f"M{left} {at(high)}H{right}"
+    return f"M{at(middle)} {at(low)}V{at(high)}M{left} {at(low)}H{right}{end}"
