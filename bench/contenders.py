@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,13 +28,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-__all__ = ["CACHE", "LITELLM", "PORTKEY", "Contender", "litellm", "mesure_up", "portkey", "provider", "worker"]
+__all__ = [
+    "CACHE",
+    "LITELLM",
+    "PORTKEY",
+    "Contender",
+    "NotInstalled",
+    "litellm",
+    "mesure_up",
+    "portkey",
+    "provider",
+    "worker",
+]
 
 #: Others are installed here, in environments of their own, pinned; never in ours.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mesure-bench"
 LITELLM = "1.106.2"
 PORTKEY = "1.15.2"
 _PATIENCE_S = 120.0
+
+
+class NotInstalled(Exception):  # noqa: N818
+    """Why a gateway is not compared with."""
 
 
 @dataclass(slots=True)
@@ -44,7 +59,7 @@ class Contender:
     process: psutil.Process
     headers: tuple[str, ...] = ()
     fast: bool = True  # takes the full number of calls
-    rss_after: dict[int, float] = field(default_factory=dict)
+    streams: bool = True  # event streams pass
 
     def _tree(self) -> list[psutil.Process]:
         return [self.process, *self.process.children(recursive=True)]
@@ -108,36 +123,41 @@ def mesure_up(provider_port: int) -> Iterator[Contender]:
 
 
 @contextmanager
-def litellm(provider_port: int) -> Iterator[Contender | None]:
-    """LiteLLM's proxy with one worker, as its quick start configures it; None when it does not install."""
+def litellm(provider_port: int) -> Iterator[Contender]:
+    """LiteLLM's proxy with one worker, as its quick start configures it. Raises `NotInstalled`."""
     folder = CACHE / f"litellm-{LITELLM}"
     program = folder / "bin" / "litellm"
-    if not program.exists() and not _installs(
-        [sys.executable, "-m", "venv", str(folder)],
-        [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", f"litellm[proxy]=={LITELLM}"],
-    ):
-        yield None
-        return
+    if not program.exists():
+        _install(
+            [sys.executable, "-m", "venv", str(folder)],
+            [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", f"litellm[proxy]=={LITELLM}"],
+        )
     with tempfile.TemporaryDirectory() as place:
         config = Path(place) / "config.yaml"
         parameters = {"model": "openai/gpt-4o", "api_base": f"http://127.0.0.1:{provider_port}/v1", "api_key": "sk-x"}
         config.write_text(json.dumps({"model_list": [{"model_name": "gpt-4o", "litellm_params": parameters}]}))
         port = _free_port()
         command = [str(program), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
-        quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
+        quiet = {
+            "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LITELLM_LOG": "ERROR",
+            "LITELLM_MODE": "PRODUCTION",
+        }
         with _started(command, f"http://127.0.0.1:{port}/health/liveliness", **quiet) as process:
             yield Contender(f"litellm {LITELLM}", port, process, fast=False)
 
 
 @contextmanager
-def portkey(provider_port: int) -> Iterator[Contender | None]:
-    """Portkey's gateway on Node.js, which counts and stores nothing; None when it does not install."""
+def portkey(provider_port: int) -> Iterator[Contender]:
+    """Portkey's gateway on Node.js, which counts and stores nothing. Raises `NotInstalled`."""
     folder = CACHE / f"portkey-{PORTKEY}"
     script = folder / "node_modules/@portkey-ai/gateway/build/start-server.js"
     install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder)]
-    if not script.exists() and not (shutil.which("npm") and _installs([*install, f"@portkey-ai/gateway@{PORTKEY}"])):
-        yield None
-        return
+    if not script.exists():
+        if shutil.which("npm") is None:
+            raise NotInstalled("it runs on Node.js, and there is no npm here")
+        _install([*install, f"@portkey-ai/gateway@{PORTKEY}"])
     port = _free_port()
     command = ["node", str(script), f"--port={port}", "--headless"]
     with _started(command, f"http://127.0.0.1:{port}/") as process:
@@ -146,14 +166,16 @@ def portkey(provider_port: int) -> Iterator[Contender | None]:
         yield Contender(f"portkey {PORTKEY}", port, process, headers, fast=False)
 
 
-def _installs(*commands: list[str]) -> bool:
+def _install(*commands: list[str]) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            print(f"Left out: {' '.join(command)} failed: {done.stderr.strip()[-300:]}", flush=True)
-            return False
-    return True
+            raise NotInstalled(f"`{Path(command[0]).name} {' '.join(command[1:])}` failed: {_last_line(done.stderr)}")
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")[:200]
 
 
 def _free_port() -> int:
@@ -183,7 +205,7 @@ def _started(command: list[str], url: str, **environ: str) -> Iterator[psutil.Pr
         deadline = time.monotonic() + _PATIENCE_S
         while not _answers(url):
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} does not answer at {url}")
+                raise NotInstalled(f"{Path(command[0]).name} does not answer")
             time.sleep(0.1)
         yield psutil.Process(process.pid)
     finally:
