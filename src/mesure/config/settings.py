@@ -215,6 +215,9 @@ class LedgerSettings:
     commit_events: int = _setting(10_000, "Events that trigger a commit before that time.", least=1)
     compact_files: int = _setting(64, "Small files that trigger a compaction.", least=2)
     segment_mb: float = _setting(64.0, "Size at which a spool segment is closed.", least=0.001)
+    memory_mb: float = _setting(
+        256.0, "Memory that questions to the ledger may take together; beyond it they use the disk.", least=128.0
+    )
     log_retention_hours: int = _setting(24, "How long the table's own log is kept.")
 
 

@@ -16,6 +16,7 @@ from mesure.errors import LedgerError
 from mesure.impact import formulas
 from mesure.impact.formulas import FACTS
 from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums
+from mesure.ledger.database import connect
 from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer, key_from
 from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
 
@@ -183,9 +184,7 @@ class Engine:
 
     def _connect(self) -> DuckDBPyConnection:
         if self._connection is None:
-            import duckdb
-
-            self._connection = duckdb.connect()
+            self._connection = connect()
             self._connection.execute("SET TimeZone = 'UTC'")
             self._connection.execute("SET preserve_insertion_order = false")
             self._connection.register("empty_events", empty_table())

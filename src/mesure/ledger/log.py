@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from mesure.ledger.database import connect
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -27,12 +29,10 @@ def _last_checkpoint(log: Path) -> int:
 
 
 def _in_checkpoint(log: Path, version: int) -> Iterator[str]:
-    import duckdb
-
     files = sorted(str(file) for file in log.glob(f"{version:020d}.checkpoint*.parquet"))
     if not files:
         return
-    with duckdb.connect() as connection:
+    with connect() as connection:
         query = "SELECT txn.appId FROM read_parquet(?) WHERE txn IS NOT NULL"
         for (app_id,) in connection.execute(query, [files]).fetchall():
             yield app_id

@@ -13,6 +13,7 @@ import orjson
 
 from mesure.config import LedgerSettings
 from mesure.errors import LedgerError
+from mesure.ledger.database import allow_memory
 from mesure.ledger.log import logged_applications
 from mesure.ledger.lookup import Lookup
 from mesure.ledger.once import counted_once, without
@@ -91,6 +92,8 @@ class Ledger:
     ) -> None:
         self.path = Path(folder) / "ledger"
         self.settings = settings or LedgerSettings()
+        if settings is not None:
+            allow_memory(settings.memory_mb)
         self.deployments = dict(deployments or {})
         self._lock = threading.RLock()
         self._opened: DeltaTable | None = None

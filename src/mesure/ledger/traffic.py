@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesure.impact import formulas
 from mesure.impact.methods import Amounts, Call, Traffic
+from mesure.ledger.database import connect
 from mesure.ledger.pricing import KEY_COLUMNS, Pricer
 from mesure.ledger.schema import empty_table
 from mesure.quantity import Status
@@ -40,11 +41,9 @@ def traffic_in(
 
     `progress` gets the number of rows read so far. Raises `LedgerError` when the table cannot be read.
     """
-    import duckdb
-
     traffic, read = Traffic(), 0
     pricer = Pricer(deployments)
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.register("empty_events", empty_table())
         for files in _batches(ledger.snapshot().files):
             for call, amounts in _sums(connection, [file.uri for file in files], pricer.deployment):

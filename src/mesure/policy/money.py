@@ -100,8 +100,7 @@ def _amount(cost: float | None, calls: int) -> Amount:
 
 def _stored(uris: list[str], budget: Budget, since: datetime, until: datetime) -> Iterator[tuple[datetime, Amount]]:
     """Sums of the table's files: one row for each hour, model and currency."""
-    import duckdb
-
+    from mesure.ledger.database import connect
     from mesure.ledger.schema import empty_table, time_of
 
     if not uris:
@@ -122,7 +121,7 @@ def _stored(uris: list[str], budget: Budget, since: datetime, until: datetime) -
         f"empty_events) WHERE started_at >= to_timestamp(?) AND started_at < to_timestamp(?)"
         f"{''.join(' AND ' + condition for condition in where)} GROUP BY ALL"
     )
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.register("empty_events", empty_table())
         rows = connection.execute(statement, [uris, since.timestamp(), until.timestamp(), *values]).fetchall()
     for hour, provider, answered, requested, currency, cost, paid, listed, blind, *counts in rows:
