@@ -10,14 +10,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
+import web_scenes
+from held_pages import HeldMeter, HeldSource
 from provider_double import GOOD_KEY, ProviderDouble
 from sensor_doubles import Place
 from sensor_doubles import serving as exporting
 from served_gateway import ListSink, Running, serving
+from starlette.testclient import TestClient
 from test_relay import call
 
 from mesure.apps.measured import Measuring
+from mesure.apps.web import create_web
+from mesure.apps.web.openapi import openapi_document
+from mesure.catalogue import current
 from mesure.config import DeploymentSettings, ProviderSettings, SensorSettings, Settings
 from mesure.ledger import Committer, Ledger, Spool, View
 from mesure.meter.sensors.windows import IDLE
@@ -164,6 +171,29 @@ def test_a_list_of_models_is_no_call_of_the_board(measured: tuple[Running, Measu
     eventually(lambda: told(running, "sensor") != [])
     assert len(told(running, "sensor")) == 1
     assert measuring.meters["board"].state.waiting == 0
+
+
+def test_programs_are_told_of_each_sensor(measured: tuple[Running, Measuring], place: Place) -> None:
+    _, measuring = measured
+    eventually(lambda: measuring.to_json()[0]["idle_share"] is not None)
+    app = create_web(
+        Settings(),
+        HeldSource(web_scenes.office()),
+        own=HeldMeter(),  # type: ignore[arg-type]
+        gateway_metrics=str,
+        health=lambda: {"ok": True},
+        sensors=measuring.to_json,
+    )
+    (told,) = TestClient(app, base_url="http://127.0.0.1").get("/api/sensors").json()["sensors"]
+    assert (told["name"], told["sensor"], told["scope"]) == ("board", "nvml:prometheus", "accelerator")
+    assert (told["deployments"], told["idle_w"], told["error_low"]) == (["chat"], IDLE_W, 0.9)
+    assert current().find_factor(told["error_factor"]) is not None
+    place.answers["/metrics"] = 503
+    (absent,) = Measuring(settings(place), ListSink(), "gateway").to_json()
+    assert set(absent) == set(told)
+    answers = openapi_document()["paths"]["/api/sensors"]["get"]["responses"]
+    schema = answers["200"]["content"]["application/json"]["schema"]
+    assert jsonschema_rs.validator_for(schema).is_valid({"sensors": [told, absent]})
 
 
 def test_a_sensor_that_cannot_be_read_leaves_the_estimate(place: Place) -> None:

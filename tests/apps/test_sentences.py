@@ -17,6 +17,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "mesure"
 #: Rooms whose errors reach the command line. Those about a program's own calls or packaged files do not.
 ROOMS = (
     "apps/cli",
+    "apps/agent.py",
     "apps/otlp/grpc_door.py",
     "apps/server.py",
     "apps/web/explore",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mesure.apps.events_door import EVENTS_PATH, EventsDoor
 from mesure.apps.gateway.keys import ring_of
 from mesure.apps.gateway.metrics import render_metrics
 from mesure.apps.otlp import PATHS, OtlpApp, open_grpc, otlp_metrics
@@ -29,7 +30,8 @@ __all__ = ["House"]
 class House:
     """An ASGI application. `spool` takes what telemetry tells; it is closed with the house.
 
-    `totals` gives what the gateway counted, in all its processes; `own` meters them for the footer.
+    `totals` gives what the gateway counted, in all its processes; `own` meters them for the footer; `sensors`
+    tells of those of measured deployments.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class House:
         totals: Callable[[], GatewayTotals],
         *,
         own: OwnMeter | None = None,
+        sensors: Callable[[], list[dict[str, Any]]] = list,
         notices: Sequence[str] = (),
     ) -> None:
         data = Path(settings.server.data)
@@ -47,7 +50,9 @@ class House:
         self.ledger = Ledger(data, settings.ledger, settings.deployments)
         self.committer = Committer(self.ledger, data / "spool", settings.ledger)
         self.keys = ring_of(settings)
-        self._intake = Intake(settings, spool, Pseudonyms(data))
+        pseudonyms = Pseudonyms(data)
+        self._events = EventsDoor(settings, spool, pseudonyms, self.keys)
+        self._intake = Intake(settings, spool, pseudonyms)
         self._otlp = OtlpApp(settings, self._intake, self.keys)
         self._grpc = open_grpc(settings, self._intake, self.keys)
         self.web = create_web(
@@ -56,6 +61,7 @@ class House:
             own=own or OwnMeter(),
             gateway_metrics=self.metrics,
             health=self.health,
+            sensors=sensors,
             notices=notices,
         )
 
@@ -81,7 +87,8 @@ class House:
         self.web.state.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._otlp if scope["path"] in PATHS else self.web
+        path = scope["path"]
+        app = self._otlp if path in PATHS else self._events if path == EVENTS_PATH else self.web
         await app(scope, receive, send)
 
     def metrics(self) -> str:

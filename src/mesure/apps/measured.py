@@ -7,7 +7,7 @@ import socket
 import threading
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mesure.ledger import Pricer, key_of
 from mesure.meter.sensors import SensorUnavailable, open_sensor
@@ -31,6 +31,13 @@ __all__ = ["Measuring", "Unread"]
 
 log = logging.getLogger("mesure.sensors")
 
+_TOLD = (
+    *("name", "sensor", "kind", "scope", "status", "deployments", "watts", "idle_w", "idle_share", "energy_j"),
+    *("missing_s", "silent_devices", "faults", "error_low", "error_high", "error_factor", "why_absent"),
+)
+#: A sensor that could not be read is tried again this often.
+_AGAIN_S = 60.0
+
 
 class Unread(NamedTuple):
     """A sensor that is declared, and cannot be read now."""
@@ -53,21 +60,39 @@ class Measuring:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._readers: list[HttpReader] = []
+        self._keeper = threading.Thread(target=self._keep_trying, name="mesure-sensors", daemon=True)
         self._pricer = Pricer(settings.deployments)
-        for name, given in settings.sensors.items():
-            deployments = _deployments(settings, name, requests)
-            if not deployments:
-                continue
-            try:
-                sensor = open_sensor(given)
-            except SensorUnavailable as why:
+        self._settings, self._sink, self._requests = settings, sink, requests
+        for name in settings.sensors:
+            if _deployments(settings, name, requests):
+                self._open(name)
+
+    def _open(self, name: str) -> bool:
+        """Whether the sensor can be read; its thread is made, not started."""
+        given, settings = self._settings.sensors[name], self._settings
+        try:
+            sensor = open_sensor(given)
+        except SensorUnavailable as why:
+            if name not in {one.name for one in self.unread}:
                 log.warning("Sensor %s cannot be read: %s", name, why)
                 self.unread.append(Unread(name, why))
-                continue
-            self.meters[name] = self._meter(settings, sensor, name, deployments, sink)
-            runs = partial(self.meters[name].run, self._stop, given.sample_s)
-            self._threads.append(threading.Thread(target=runs, name=f"mesure-sensor-{name}", daemon=True))
-        self._route(settings)
+            return False
+        self.unread = [one for one in self.unread if one.name != name]
+        deployments = _deployments(settings, name, self._requests)
+        meter = self.meters[name] = self._meter(settings, sensor, name, deployments, self._sink)
+        runs = partial(meter.run, self._stop, given.sample_s)
+        self._threads.append(threading.Thread(target=runs, name=f"mesure-sensor-{name}", daemon=True))
+        for table, provider in settings.providers.items():
+            if provider.deployment in deployments:
+                self.by_provider[table] = meter
+        return True
+
+    def reopen(self) -> None:
+        """Try again the sensors that could not be read: a controller may be slow to start."""
+        for unread in tuple(self.unread):
+            if self._open(unread.name):
+                log.warning("Sensor %s can be read now", unread.name)
+                self._threads[-1].start()
 
     def _meter(
         self, settings: Settings, sensor: Sensor, name: str, deployments: Mapping[str, DeploymentSettings], sink: Sink
@@ -118,21 +143,51 @@ class Measuring:
             output_tokens=done.answer,
         )
 
-    def _route(self, settings: Settings) -> None:
-        for meter in self.meters.values():
-            names = {one.name for one in meter.deployments}
-            for table, given in settings.providers.items():
-                if given.deployment in names:
-                    self.by_provider[table] = meter
-
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+        if self.unread:
+            self._keeper.start()
+
+    def _keep_trying(self) -> None:
+        while self.unread and not self._stop.wait(_AGAIN_S):
+            self.reopen()
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """What is told of each sensor: its deployments, watts now, idle share, stated error and faults; or why not."""
+        found = []
+        for name, meter in tuple(self.meters.items()):
+            state = meter.state
+            least, most = state.sensor.error_ratios
+            found.append(
+                {
+                    "name": name,
+                    "sensor": state.sensor.name,
+                    "kind": state.sensor.kind,
+                    "scope": state.sensor.scope,
+                    "status": state.sensor.status,
+                    "deployments": list(state.deployments),
+                    "watts": state.watts,
+                    "idle_w": state.floor_w,
+                    "idle_share": state.idle_share,
+                    "energy_j": state.total_j,
+                    "missing_s": state.missing_s,
+                    "silent_devices": state.silent,
+                    "faults": state.faults,
+                    "error_low": least,
+                    "error_high": most,
+                    "error_factor": state.sensor.factors[0],
+                    "why_absent": None,
+                }
+            )
+        absent = dict.fromkeys(_TOLD)
+        found += [{**absent, "name": one.name, "deployments": [], "why_absent": str(one.why)} for one in self.unread]
+        return found
 
     def stop(self) -> None:
         """What is settled is recorded; the sink must still take it."""
         self._stop.set()
-        for thread in self._threads:
+        for thread in (self._keeper, *self._threads):
             if thread.is_alive():
                 thread.join()
         for meter in self.meters.values():

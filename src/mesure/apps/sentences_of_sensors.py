@@ -20,6 +20,10 @@ WITH_VALUES = (
     mark("A factor has no {name}"),
 )
 PLAIN = (
+    mark("No deployment is declared for the agent"),
+    mark("Give one a sensor, requests = server and metrics_url: see docs/sensors.md"),
+    mark("The environment variable of agent.key_env is not set"),
+    mark("Set it to a virtual key of the other Mesure: mesure keys create makes one"),
     mark("Keep server.workers = 1, or say requests = server"),
     mark("The package that reads NVIDIA boards is not installed"),
     mark("Install it with: pip install 'mesure[gpu]'"),

@@ -48,8 +48,10 @@ def serve(
     """
     with bind_for(settings) as listener:
         spool = open_spool(settings)
-        house = House(settings, spool, lambda: GatewayTotals.of(gateway, spool), notices=notices)
         measuring = Measuring(settings, spool, "gateway")
+        house = House(
+            settings, spool, lambda: GatewayTotals.of(gateway, spool), sensors=measuring.to_json, notices=notices
+        )
         gateway = Gateway(settings, spool, meters=meters, keys=house.keys, servers=measuring.by_provider)
         try:
             house.open()

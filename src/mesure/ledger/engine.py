@@ -145,8 +145,8 @@ class Engine:
         return [event for _, event in self._rows(near, f"WHERE id IN ({chosen}) ORDER BY started_at DESC, id DESC")]
 
     def latest(self, part: Slice, count: int) -> list[UsageEvent]:
-        """The `count` events that started last, newest first."""
-        order = f"ORDER BY started_at DESC, id DESC LIMIT {count}"
+        """The `count` events that started last, newest first, those of no call (idle energy) left aside."""
+        order = f"WHERE calls_count <> 0 ORDER BY started_at DESC, id DESC LIMIT {count}"
         return [event for _, event in self._rows(part, order)]
 
     def events(self, part: Slice) -> list[tuple[str, UsageEvent]]:

@@ -112,7 +112,9 @@ class Rollup:
         for cells in self._cells.values():
             for quarter, table in cells.quarters.items():
                 if quarter + QUARTER_S <= until:
-                    events[quarter] = events.get(quarter, 0) + sum(sums.events for sums in table.values())
+                    events[quarter] = events.get(quarter, 0) + sum(
+                        min(sums.events, sums.calls) for sums in table.values()
+                    )
         held = 0
         for quarter in sorted(events, reverse=True):
             held += events[quarter]
@@ -194,7 +196,7 @@ class Recent:
         return self._priced[id(event)]
 
     def latest(self, until: int, count: int) -> list[UsageEvent]:
-        begun = (event for event in self._events if second_of(event.started_at) < until)
+        begun = (event for event in self._events if event.calls_count and second_of(event.started_at) < until)
         return nlargest(count, begun, key=_newest)
 
     def totals(self, since: int, until: int, grouping: Grouping) -> Iterator[tuple[GroupKey, Cell, Sums]]:

@@ -234,7 +234,7 @@ def test_json_is_the_same_in_both_languages(mesure: Run, arguments: tuple[object
 
 def test_no_command_is_without_a_contract() -> None:
     """Some have theirs in test_up, the demo's own tests, test_catalogue_command, test_ledger, test_keys, test_state,
-    test_sensors_command."""
+    test_sensors_command, test_agent."""
     assert set(COMMANDS) == {
-        *("up", "demo", "catalogue", "ledger", "keys", "state", "estimate", "explain", "import", "doctor", "sensors"),
+        *("up", "demo", "catalogue", "ledger", "keys", "state", "estimate", "explain", "import", "doctor", "sensors", "agent"),
     }

@@ -37,6 +37,7 @@ COMMANDS = {
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files into the ledger: exports, tables, metrics.")),
     "sensors": ("mesure.apps.cli.sensors", mark("List what reads energy on this machine, and why the rest cannot.")),
     "contacts": ("mesure.apps.cli.contacts", mark("Bring in contacts, and show what AI took for each of them.")),
+    "agent": ("mesure.apps.cli.agent", mark("Measure the deployments of this machine, without gateway or pages.")),
     "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -57,6 +58,7 @@ def create_web(
     own: OwnMeter,
     gateway_metrics: Callable[[], str],
     health: Callable[[], dict[str, Any]],
+    sensors: Callable[[], list[dict[str, Any]]] = list,
     notices: Sequence[str] = (),
     clock: Callable[[], datetime] = _now,
 ) -> Starlette:
@@ -65,6 +67,7 @@ def create_web(
     `own` meters this process for the footer; `gateway_metrics` gives the text of /metrics; `health` a dict whose `ok`
     decides /readyz; `notices` are codes of `words.NOTICES`; `clock` says up to when running periods are looked at.
     Call `.state.close()` before stopping the server: it ends the live streams.
+    `sensors` tells of those of measured deployments.
     """
     pages = _Pages(settings, view, own, gateway_metrics, health, notices, clock)
     routes = [Route("/", pages.root)]
@@ -81,6 +84,7 @@ def create_web(
         Route("/api/openapi.json", pages.api_description),
         Route("/api/explore", pages.api_explore),
         Route("/api/explore.csv", pages.csv_explore),
+        Route("/api/sensors", partial(_sensors, sensors)),
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz),
         Route("/metrics", pages.metrics),
@@ -96,6 +100,11 @@ def create_web(
     )
     app.state.close = pages.pushes.close
     return app
+
+
+async def _sensors(told: Callable[[], list[dict[str, Any]]], _: Request) -> Response:
+    """What sensors of measured deployments read now; empty where none is declared for this process."""
+    return Response(orjson.dumps({"sensors": told()}), media_type="application/json")
 
 
 class _Pages:

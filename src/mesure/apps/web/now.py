@@ -229,6 +229,8 @@ def _models(overview: Overview, reader: Reader) -> list[Element]:
 
 def _model_name(row: ModelRow, reader: Reader) -> list[Node]:
     t = reader.t
+    if not row.calls and row.model is None:  # what machines draw while nothing is asked of them
+        return [t.t("idle machines"), small[row.provider]] if row.provider else [t.t("idle machines")]
     flag = None if row.known else small[t.t("unknown model, wide default")]
     return [row.model or t.t("unnamed"), flag]
 

@@ -283,6 +283,50 @@ def _otlp(signal: str, member: str) -> Schema:
     }
 
 
+_SENSOR = _object(
+    {
+        "name": _TEXT | {"description": "As in mesure.toml."},
+        "sensor": _or_null(_TEXT),
+        "kind": {"enum": ["counter", "power", "model", None]},
+        "scope": {"enum": [*CHOICES["energy_scope"]]},
+        "status": {"enum": [*CHOICES["energy_status"]]},
+        "deployments": _list(_TEXT),
+        "watts": _or_null(_NUMBER | {"description": "Now."}),
+        "idle_w": _or_null(_NUMBER | {"description": "While nothing is in flight, where known."}),
+        "idle_share": _or_null(_NUMBER | {"description": "Of the joules settled since start, those no call explains."}),
+        "energy_j": _or_null(_NUMBER | {"description": "Settled since start."}),
+        "missing_s": _or_null(_NUMBER),
+        "silent_devices": _or_null(_COUNT),
+        "faults": _or_null({"type": "object", "additionalProperties": _COUNT}),
+        "error_low": _or_null(_NUMBER | {"description": "True energy over the one read, at least."}),
+        "error_high": _or_null(_NUMBER),
+        "error_factor": _or_null(_TEXT),
+        "why_absent": _or_null(_TEXT),
+    }
+)
+_EVENTS: Schema = {
+    "post": {
+        "summary": "What an agent measured elsewhere: an event of JSON on each line",
+        "requestBody": {"required": True, "content": {"text/plain": {"schema": _TEXT}}},
+        "responses": {
+            "200": _answer(
+                "Written. Lines that are no event are counted.",
+                _object({"booked": _COUNT, "rejected": _COUNT, "why": _TEXT}),
+            )
+        }
+        | {
+            status: _answer(what, {"type": "object"})
+            for status, what in (
+                ("401", "A virtual key is required."),
+                ("403", "Not under this name, or not from a page of another origin."),
+                ("413", "Larger than 8 MB."),
+                ("429", "Come back later."),
+                ("503", "Nothing could be written: come back later."),
+            )
+        },
+    }
+}
+
 _PATHS: dict[str, Schema] = {
     "/api/overview": _get(
         "What `Now` shows", {"200": _answer("Figures of now.", _named("Overview")), "503": _UNREADABLE}
@@ -298,12 +342,16 @@ _PATHS: dict[str, Schema] = {
         _OF_EXPLORE,
     ),
     "/api/openapi.json": _get("This document", {"200": _answer("OpenAPI 3.1.", {"type": "object"})}),
+    "/api/sensors": _get(
+        "Sensors of measured deployments", {"200": _answer("Readings.", _object({"sensors": _list(_SENSOR)}))}
+    ),
     "/healthz": _get("The process answers", {"200": _answer("It does.", _named("Health"))}),
     "/readyz": _get(
         "It can do its work",
         {"200": _answer("It can.", _named("Health")), "503": _answer("It cannot now.", _named("Health"))},
     ),
     "/metrics": _get("Counters, for Prometheus", {"200": _answer("Text format 0.0.4.", _TEXT, "text/plain")}),
+    "/intake/events": _EVENTS,
     "/otlp/v1/traces": _otlp("traces", "resourceSpans"),
     "/otlp/v1/metrics": _otlp("metrics", "resourceMetrics"),
     "/otlp/v1/logs": _otlp("logs", "resourceLogs"),

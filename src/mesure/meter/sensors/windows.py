@@ -120,7 +120,7 @@ class Window:
     ) -> UsageEvent:
         start_ms = int(since.timestamp() * 1000)
         origin = f"sensor:{self._host}:{declared.name}:{what}:{start_ms}"
-        given = {"calls_count": 0, "model_answered": declared.model, **self._common, **facts}
+        given = {"calls_count": 0, **self._common, **facts}
         return UsageEvent(
             id=derived_id(start_ms, origin),
             started_at=since,
