@@ -236,5 +236,18 @@ def test_no_command_is_without_a_contract() -> None:
     """Some have theirs in test_up, the demo's own tests, test_catalogue_command, test_ledger, test_keys, test_state,
     test_sensors_command, test_agent."""
     assert set(COMMANDS) == {
-        *("up", "demo", "catalogue", "ledger", "keys", "state", "estimate", "explain", "import", "doctor", "sensors", "agent"),
+        *(
+            "up",
+            "demo",
+            "catalogue",
+            "ledger",
+            "keys",
+            "state",
+            "estimate",
+            "explain",
+            "import",
+            "doctor",
+            "sensors",
+            "agent",
+        ),
     }
