@@ -118,10 +118,10 @@ def test_a_place_without_factor_has_energy_and_no_carbon():
         ({"output_tokens": None}, ASSUMED),
         ({"input_tokens": None, "output_tokens": None}, ASSUMED),
         ({"output_tokens": 0}, ""),
-        ({"energy_j": 5.0, **_METER}, "measured/server"),
-        ({"energy_j": 5.0, "energy_status": "modelled", "energy_scope": "process"}, "modelled/process"),
-        ({"energy_j": 5.0}, "/"),
-        ({"input_tokens": None, "energy_j": 5.0, **_METER}, "measured/server"),
+        ({"energy_j": 5.0, **_METER}, "measured/server/rapl"),
+        ({"energy_j": 5.0, "energy_status": "modelled", "energy_scope": "process"}, "modelled/process/"),
+        ({"energy_j": 5.0}, "//"),
+        ({"input_tokens": None, "energy_j": 5.0, **_METER}, "measured/server/rapl"),
     ],
 )
 def test_cells_keep_apart_how_energy_was_obtained(fields, basis):

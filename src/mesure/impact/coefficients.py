@@ -212,7 +212,8 @@ def _resolve(
     local = (provider or "").casefold() in LOCAL_PROVIDERS and not deployment.gpu
     own = local or on_processor(deployment.gpu)
     found = modelled(model, provider, stated_year, deployment, card, reference, local=local, at=day)
-    stack = stack_of(provider, year, on_processor=own, region=region)
+    idle_measured = bool(deployment.idle_measured)
+    stack = stack_of(provider, year, on_processor=own, region=region, idle_measured=idle_measured)
     place = place_of(provider, zone, region)
     used = electricity(place, stack, provider, year, on_processor=own, region=region)
     made = manufacture(found.power_w, stack, on_processor=own)

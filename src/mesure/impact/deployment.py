@@ -39,7 +39,8 @@ class Deployment:
 
     `gpu`: accelerator id or common name; `n_gpus`: accelerators for one copy of the model; `precision`: weight format
     (bf16, fp8, int4...); `batch`: requests in flight on average (images made at once); `framework`: serving software,
-    with its version where known ("vLLM 0.11"). Raises `InvalidValue`.
+    with its version where known ("vLLM 0.11"); `idle_measured`: what its machines draw for nobody is booked apart, and
+    no share of it is added to calls. Raises `InvalidValue`.
     """
 
     gpu: str | None = None
@@ -47,6 +48,7 @@ class Deployment:
     precision: str | None = None
     batch: float | None = None
     framework: str | None = None
+    idle_measured: bool | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):

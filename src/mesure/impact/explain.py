@@ -95,7 +95,7 @@ _READ = "read where the call ran"
 
 
 def _idle(impacts: Impacts) -> tuple[Factor, ...]:
-    return _pick(impacts, "stack.idle.", "stack.local.idle")
+    return _pick(impacts, "stack.idle", "stack.local.idle")
 
 
 def _pue(impacts: Impacts) -> tuple[Factor, ...]:

@@ -48,13 +48,23 @@ def sensor_error(sensor: str) -> Factor | None:
         return None
 
 
-def stack_of(provider: str | None, year: int, *, on_processor: bool, region: str | None = None) -> Stack:
+def stack_of(
+    provider: str | None,
+    year: int,
+    *,
+    on_processor: bool,
+    region: str | None = None,
+    idle_measured: bool = False,
+) -> Stack:
+    """What lies between an energy and the meter. `idle_measured`: idle machines are booked apart, not shared out."""
     catalogue = current()
     processor = processor_share()
+    idle = catalogue.constant("idle-measured", "reserve") if idle_measured else None
     if on_processor:
-        host, idle, pue = processor, catalogue.constant("local", "idle"), catalogue.constant("local", "pue")
+        host, pue = processor, catalogue.constant("local", "pue")
+        idle = idle or catalogue.constant("local", "idle")
         return Stack(_quantity(host), _quantity(idle), _quantity(pue), _quantity(processor), (host, idle, pue))
-    host, idle = catalogue.constant("host", "share"), catalogue.constant("idle", "reserve")
+    host, idle = catalogue.constant("host", "share"), idle or catalogue.constant("idle", "reserve")
     stated = catalogue.site(provider, "pue", end_of(year), region) if provider else None
     if stated is None:
         pue = catalogue.constant("unknown", "pue")

@@ -204,7 +204,7 @@ class Engine:
             media = self._has_media(connection, part)
             connection.execute(
                 f"CREATE OR REPLACE TEMP VIEW staged AS SELECT filename AS file, {asked}{bucket} AS bucket, "
-                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, cost, {', '.join(FACTS)} "
+                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, energy_sensor, cost, {', '.join(FACTS)} "
                 f"FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, {_key_columns()} "
                 f"FROM ({_source(part)})){joined}"
             )
@@ -253,7 +253,7 @@ def paid_in(event: UsageEvent) -> str | None:
 
 
 #: How a measured energy was obtained.
-READ = ("energy_status", "energy_scope")
+READ = ("energy_status", "energy_scope", "energy_sensor")
 _KEY_NAMES = tuple(f"key_{name}" for name in Key._fields)
 
 
@@ -272,9 +272,9 @@ def featured_of(row: tuple[Any, ...], groups: int, summed: Sequence[str] = formu
     cost, `summed`."""
     file, values, (bucket, ended), rest = row[0], row[1 : 1 + groups], row[1 + groups : 3 + groups], row[3 + groups :]
     of_key, rest = rest[: len(Key._fields)], rest[len(Key._fields) :]
-    (basis, status, scope, events, calls, tokens, cost), features = rest[:7], rest[7:]
+    (basis, *read, events, calls, tokens, cost), features = rest[:8], rest[8:]
     if basis >= formulas.ACCELERATOR:
-        obtained = f"{status or ''}/{scope or ''}"
+        obtained = "/".join(text or "" for text in read)
     else:
         obtained = ASSUMED if basis & formulas.TOKENS_UNKNOWN else ""
     x = _NO_FEATURES | dict(zip(summed, features, strict=True))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ASSUMED", "KEY_COLUMNS", "Alike", "Key", "Pricer", "key_from", "key_of", "makes"]
 
 
+_OF_READING = ("energy_status", "energy_scope", "energy_sensor")
 #: Energy from a model, with token counts that nobody gave.
 ASSUMED = "assumed"
 #: Names come from clients: what is kept of them is bounded.
@@ -136,11 +137,11 @@ class Pricer:
     def obtained(self, event: UsageEvent, impacts: Impacts) -> str:
         """How the energy of an event came about, as `cell` takes it."""
         if event.energy_j is not None:
-            return f"{event.energy_status or ''}/{event.energy_scope or ''}"
+            return "/".join(text or "" for text in (event.energy_status, event.energy_scope, event.energy_sensor))
         return ASSUMED if impacts.status is not impacts.coefficients.status else ""
 
     def cell(self, key: Key, basis: str) -> Cell:
-        """Where events of a key are summed. `basis` of their energy: "status/scope" of a reading, `ASSUMED`, or ""."""
+        """Where events of a key are summed. `basis` of energy: "status/scope/sensor" of a reading, `ASSUMED`, or ""."""
         cell = self._cells.get((key, basis))
         if cell is None:
             cell = self._cells[key, basis] = self._new_cell(key, basis)
@@ -178,14 +179,14 @@ class Pricer:
 
 def _event_like(key: Key, basis: str) -> UsageEvent:
     """An event of a key whose energy was obtained on a basis; its amounts do not matter."""
-    status, _, scope = basis.partition("/")
     tokens = None if basis == ASSUMED else 1
     event = UsageEvent(
         id="", started_at=time_of(0), provider=key.provider, operation="chat", input_tokens=tokens, output_tokens=tokens
     )
     if "/" not in basis:
         return event
-    return replace(event, energy_j=1.0, energy_status=status or None, energy_scope=scope or None)  # type: ignore[arg-type]
+    read = dict(zip(_OF_READING, (text or None for text in basis.split("/", 2)), strict=True))
+    return replace(event, energy_j=1.0, **read)  # type: ignore[arg-type]
 
 
 def _as_deployment(stated: DeploymentSettings) -> Deployment:
@@ -195,4 +196,5 @@ def _as_deployment(stated: DeploymentSettings) -> Deployment:
         precision=stated.precision or None,
         batch=stated.batch or None,
         framework=stated.framework or None,
+        idle_measured=bool(stated.sensor),
     )

@@ -74,6 +74,7 @@ class SparkEngine:
                 "bucket",
                 *_keys(),
                 "energy_status",
+                "energy_sensor",
                 *FACTS,
             )
             found = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mesure.impact import Deployment, resolve
+from mesure.impact import Deployment, impacts_of, resolve
 from mesure.meter.sensors.splitting import Request, Share, Splitter, Work, prompt_weights
 from mesure.meter.sensors.work import work_of, work_of_tokens
 from mesure.record import UsageEvent, new_id
@@ -222,3 +222,35 @@ def test_counts_of_a_server_weigh_like_those_of_calls() -> None:
     one = work_of_tokens(machine, calls=1, input_tokens=500, cached_tokens=0, output_tokens=50)
     ten = work_of_tokens(machine, calls=10, input_tokens=5_000, cached_tokens=0, output_tokens=500)
     assert (ten.prompt, ten.answer) == pytest.approx((10 * one.prompt, 10 * one.answer))
+
+
+def test_a_measured_deployment_shares_no_idle_reserve_out() -> None:
+    """Its idle energy is booked apart: adding a fleet's reserve to calls would count it twice."""
+    plain = resolve("llama-3.1-8b-instruct", deployment=Deployment(gpu="h100"))
+    measured = resolve("llama-3.1-8b-instruct", deployment=Deployment(gpu="h100", idle_measured=True))
+    assert plain.parts["idle_reserve"].mid > 1.0
+    assert measured.parts["idle_reserve"][:3] == (1.0, 1.0, 1.0)
+    assert measured.parts["host_share"] == plain.parts["host_share"]
+    call = _call(
+        input_tokens=100,
+        output_tokens=10,
+        energy_j=3_600.0,
+        energy_status="measured",
+        energy_scope="accelerator",
+        energy_sensor="nvml:prometheus",
+    )
+    impacts = impacts_of(call, measured)
+    expected = measured.parts["host_share"].mid * measured.parts["pue"].mid
+    assert impacts.energy_wh.mid == pytest.approx(expected)
+    assert impacts.energy_wh.sources[0] == "stack.sensor-nvml.energy_error.2024"
+    assert impacts.parts["accelerator_energy_wh"].sources == ("stack.sensor-nvml.energy_error.2024",)
+    assert "stack.idle-measured.reserve.2026" in impacts.energy_wh.sources
+
+
+@pytest.mark.parametrize(
+    ("sensor", "known"), [("nvml", True), ("rapl:psys", True), ("a metre of mine", False), (None, False)]
+)
+def test_a_sensor_that_is_not_listed_leaves_no_source(sensor: str | None, known: bool) -> None:
+    call = _call(energy_j=1.0, energy_status="measured", energy_scope="server", energy_sensor=sensor)
+    sources = impacts_of(call, resolve("llama-3.1-8b-instruct")).energy_wh.sources
+    assert any(".energy_error." in source for source in sources) is known
