@@ -75,7 +75,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
   --no-emit-index-url --no-header --no-annotate $(ARGS)
 lock: $(VENV)/.all ## Pin every dependency with its hashes (ARGS=--upgrade for newer versions)
 	@$(LOCK) pyproject.toml --extra server --extra local --group build -o requirements/demo.txt
-	@$(LOCK) pyproject.toml --extra server --extra postgres --extra local --group build --group test --group dev -c requirements/demo.txt -o requirements/all.txt
+	@$(LOCK) pyproject.toml --extra server --extra postgres --extra content --extra local --group build --group test --group dev -c requirements/demo.txt -o requirements/all.txt
 	@$(LOCK) pyproject.toml --extra spark -c requirements/all.txt -o requirements/spark.txt
 	@$(LOCK) --group spark-build -o requirements/spark-build.txt
 	@! grep -nE 'https?://|index-url|find-links' requirements/*.txt

@@ -61,7 +61,7 @@ def main() -> None:
         folder, path = Path(name), Path(name) / "contacts.csv"
         written(path, count)
         file = TableFile.open(path)
-        plan = ContactPlan.make(file, {}, Conventions())
+        plan = ContactPlan.make(file, {}, Conventions(), pseudonym=str)
         begun = time.perf_counter()
         content = review_contacts(file, plan).content
         figures["review_s"] = time.perf_counter() - begun

@@ -23,6 +23,7 @@ ROOMS = (
     "apps/web/explore",
     "catalogue",
     "config",
+    "content",
     "ledger",
     "meter/imports",
     "meter/pseudonyms.py",

@@ -245,3 +245,20 @@ def test_any_contacts_and_calls_give_the_sums_that_python_gives(
         assert group.resolved == sum(1 for row in mine if row.resolved)
         assert group.outcomes == sum(1 for row in mine if row.resolved is not None)
         assert group.transferred == sum(1 for row in mine if row.transferred)
+
+
+@pytest.mark.parametrize("named", ["contact-0042", "it's %' OR 1=1", "é"])
+def test_a_contact_is_erased_without_a_trace_and_alone(tmp_path: Path, named: str) -> None:
+    table = ContactTable(tmp_path)
+    table.add("x", [contact(named, origin="sha:1"), contact("other", origin="sha:2")])
+    table.add("y", [contact(named, origin="sha:9", resolved=True), contact("twin", origin=None, channel="voice")])
+    assert table.holds(named) == 2
+    assert table.holds("nobody") == table.erase("nobody") == 0
+    erased = table.erase(named)
+    assert erased == 2
+    assert table.holds(named) == 0
+    assert table.holds("other") == table.holds("twin") == 1
+    held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert named.encode() not in held
+    assert table.erase("twin") == 1  # without a line of a file, it is named by itself
+    assert table.holds("other") == 1

@@ -13,6 +13,7 @@ from mesure.apps.gateway.keys import KeyCheck, scope_of
 from mesure.apps.gateway.refusals import Refusal
 from mesure.apps.hosts import AllowedHosts, host_header
 from mesure.errors import InvalidValue
+from mesure.meter.screening import screened_event
 from mesure.record import UsageEvent
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class EventsDoor:
         self.counts: Counter[str] = Counter()
         self._sink = sink
         self._pseudonym = pseudonym
+        self._label_keys = settings.privacy.label_keys
         self._keys = KeyCheck(settings.gateway.keys, keys)
         self._hosts = AllowedHosts(settings.server)
         self._under_way = 0
@@ -116,7 +118,8 @@ class EventsDoor:
                 action=f"Use one of: {', '.join(_FROM_ELSEWHERE)}.",
             )
         user = self._pseudonym(event.user) if event.user else None
-        return replace(event, ingested_at=None, sightings=None, user=user, **fields).checked()
+        event = replace(event, ingested_at=None, sightings=None, user=user, **fields).checked()
+        return screened_event(event, self._pseudonym, self._label_keys)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mesure.apps.events_door import EVENTS_PATH, EventsDoor
+from mesure.apps.gateway.keeping import content_of
 from mesure.apps.gateway.keys import ring_of
 from mesure.apps.gateway.metrics import render_metrics
 from mesure.apps.otlp import PATHS, OtlpApp, open_grpc, otlp_metrics
 from mesure.apps.web import create_web
-from mesure.ledger import Committer, Ledger, View
+from mesure.ledger import Committer, Ledger, View, retain
 from mesure.meter.otlp import Intake
 from mesure.meter.pseudonyms import Pseudonyms
 from mesure.meter.sensors import OwnMeter
@@ -48,7 +50,11 @@ class House:
         self._totals = totals
         self._spool = spool
         self.ledger = Ledger(data, settings.ledger, settings.deployments)
-        self.committer = Committer(self.ledger, data / "spool", settings.ledger)
+        self.content = content_of(settings)
+        upkeep: list[Callable[[], object]] = [partial(retain, self.ledger, settings.privacy)]
+        if self.content is not None:
+            upkeep.append(self.content.retain)
+        self.committer = Committer(self.ledger, data / "spool", settings.ledger, upkeep=upkeep)
         self.keys = ring_of(settings)
         pseudonyms = Pseudonyms(data)
         self._events = EventsDoor(settings, spool, pseudonyms, self.keys)

@@ -52,7 +52,14 @@ def serve(
         house = House(
             settings, spool, lambda: GatewayTotals.of(gateway, spool), sensors=measuring.to_json, notices=notices
         )
-        gateway = Gateway(settings, spool, meters=meters, keys=house.keys, servers=measuring.by_provider)
+        gateway = Gateway(
+            settings,
+            spool,
+            meters=meters,
+            keys=house.keys,
+            servers=measuring.by_provider,
+            content=house.content,
+        )
         try:
             house.open()
             measuring.start()
@@ -81,8 +88,8 @@ async def _run(
 
 def open_spool(settings: Settings) -> Spool:
     """This process' own segment of the spool. Raises `LedgerError`."""
-    folder = Path(settings.server.data) / "spool"
-    return Spool(folder, segment_bytes=int(settings.ledger.segment_mb * 1e6))
+    folder, given = Path(settings.server.data) / "spool", settings.ledger
+    return Spool(folder, segment_bytes=int(given.segment_mb * 1e6), segment_s=given.segment_minutes * 60)
 
 
 def serving_of(settings: Settings, gateway: Gateway, pages: Service) -> Serving:

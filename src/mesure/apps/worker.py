@@ -51,13 +51,14 @@ def main() -> None:
 def _relay(duty: Duty, listener: socket.socket, control: socket.socket) -> None:
     """AI calls are answered here, everything else by the process with the pages."""
     from mesure.apps.gateway import Gateway
+    from mesure.apps.gateway.keeping import content_of
     from mesure.apps.gateway.keys import ring_of
     from mesure.apps.http1.dialing import Origin
     from mesure.apps.http1.forward import Forward
     from mesure.apps.http1.pool import Pool
 
     spool, keys = open_spool(duty.settings), ring_of(duty.settings)
-    gateway = Gateway(duty.settings, spool, keys=keys)
+    gateway = Gateway(duty.settings, spool, keys=keys, content=content_of(duty.settings))
 
     async def run() -> None:
         pool = Pool()

@@ -23,7 +23,7 @@ __all__ = ["load_settings"]
 _PATH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Tables whose keys are names chosen by the user.
-_NAMED_TABLES = ("providers", "deployments", "sensors", "budgets", "receivers", "imports")
+_NAMED_TABLES = ("providers", "deployments", "sensors", "budgets", "receivers", "imports", "content")
 
 
 def load_settings(

@@ -21,8 +21,8 @@ stops the start with a message that names it.
 
 **Precedence**: command-line flag > environment variable > file > default. Environment variables are named
 `MESURE_<SECTION>_<SETTING>` in capitals (`MESURE_SERVER_PORT=8421`); lists are written with commas. Tables
-that you name (providers, deployments, sensors, budgets, receivers) come from the file only; their secrets may come
-from the environment through `api_key_env` and the like.
+that you name (providers, deployments, sensors, budgets, receivers, content) come from the file only; their secrets may
+come from the environment through `api_key_env` and the like.
 
 `version = {CONFIG_VERSION}` is the version of this format. A file written for another version is refused.
 

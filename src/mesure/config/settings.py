@@ -11,6 +11,7 @@ __all__ = [
     "AlertSettings",
     "BudgetSettings",
     "ContactSettings",
+    "ContentSettings",
     "DeploymentSettings",
     "GatewaySettings",
     "ImportSettings",
@@ -18,6 +19,7 @@ __all__ = [
     "MailSettings",
     "OrganisationSettings",
     "OtlpSettings",
+    "PrivacySettings",
     "ProviderSettings",
     "ReceiverSettings",
     "SensorSettings",
@@ -218,6 +220,7 @@ class LedgerSettings:
     memory_mb: float = _setting(
         256.0, "Memory that questions to the ledger may take together; beyond it they use the disk.", least=128.0
     )
+    segment_minutes: float = _setting(60.0, "Age at which a spool segment is closed, however small.", least=0.001)
     log_retention_hours: int = _setting(24, "How long the table's own log is kept.")
 
 
@@ -323,6 +326,33 @@ class ReceiverSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacySettings:
+    """What of people is kept, and how long. What may be stored at all is not a setting: see docs/en/privacy.md."""
+
+    label_keys: list[str] = _setting(
+        [], "Keys that free labels of calls and imports may have; a label under another key is not stored."
+    )
+    user_days: int = _setting(
+        90, "Days after which the pseudonym of a user is dropped from a call, whose counts stay; 0 keeps it."
+    )
+    contact_days: int = _setting(
+        365, "Days after which contact, conversation and turn are dropped from a call; 0 keeps them."
+    )
+    ledger_days: int = _setting(0, "Days after which a call is deleted from the ledger, counts and all; 0 keeps it.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentSettings:
+    """A use case whose prompts and answers are kept, encrypted, apart from the ledger: the table's name is its name.
+
+    Without such a table nothing of any prompt or answer is kept.
+    """
+
+    days: int = _setting(30, "Days after which a prompt and its answer are erased.", least=1)
+    largest_kb: int = _setting(256, "A call whose prompt and answer are larger together is not kept.", least=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole of `mesure.toml`."""
 
@@ -333,6 +363,7 @@ class Settings:
     otlp: OtlpSettings = field(default_factory=OtlpSettings)
     ledger: LedgerSettings = field(default_factory=LedgerSettings)
     state: StateSettings = field(default_factory=StateSettings)
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     providers: dict[str, ProviderSettings] = field(default_factory=dict)
     deployments: dict[str, DeploymentSettings] = field(default_factory=dict)
     sensors: dict[str, SensorSettings] = field(default_factory=dict)
@@ -343,3 +374,4 @@ class Settings:
     receivers: dict[str, ReceiverSettings] = field(default_factory=dict)
     contacts: ContactSettings = field(default_factory=ContactSettings)
     imports: dict[str, ImportSettings] = field(default_factory=dict)
+    content: dict[str, ContentSettings] = field(default_factory=dict)

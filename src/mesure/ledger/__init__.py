@@ -12,6 +12,7 @@ from mesure.ledger.importing import ImportResult, KnownImport, import_events, kn
 from mesure.ledger.pricing import Pricer, key_of
 from mesure.ledger.reading import View
 from mesure.ledger.recompute import Basis, Cause, Change, Recomputed, explained, recomputed
+from mesure.ledger.retention import Retained, Wanted, caught_up, erase, forget_damaged, matching, retain
 from mesure.ledger.spark import SparkEngine
 from mesure.ledger.spool import Spool
 from mesure.ledger.table import Ledger, Snapshot, StaleBatch, StoredFile
@@ -47,6 +48,7 @@ __all__ = [
     "PowerPoint",
     "Pricer",
     "Recomputed",
+    "Retained",
     "Slice",
     "Snapshot",
     "SparkEngine",
@@ -55,14 +57,20 @@ __all__ = [
     "StoredFile",
     "Total",
     "View",
+    "Wanted",
     "Window",
+    "caught_up",
     "change",
     "contact_totals",
+    "erase",
     "explained",
+    "forget_damaged",
     "import_events",
     "key_of",
     "known_imports",
+    "matching",
     "recomputed",
     "remove_imports",
+    "retain",
     "traffic_in",
 ]

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from mesure.ledger.segments import Segment, find_segments
 from mesure.ledger.table import StaleBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from mesure.config import LedgerSettings
     from mesure.ledger.table import Ledger, Snapshot, StoredFile
@@ -87,7 +88,11 @@ class Committer:
         ledger: Ledger,
         spool_folder: str | Path,
         settings: LedgerSettings | None = None,
+        *,
+        upkeep: Sequence[Callable[[], object]] = (),
+        upkeep_after_s: float = 60.0,
     ) -> None:
+        """`upkeep` is done every six hours beside the table's own, the first time `upkeep_after_s` after the start."""
         self.ledger = ledger
         self.folder = Path(spool_folder)
         self.settings = settings or ledger.settings
@@ -106,6 +111,8 @@ class Committer:
         self._committed = self._damaged = self._torn = self._merged = 0
         self._errors: dict[str, str] = {}
         self._retry_at = 0.0
+        self._upkeep_jobs = tuple(upkeep)
+        self._upkeep_after_s = upkeep_after_s
         self._vacuum_at = 0.0
 
     # --- life ---
@@ -121,7 +128,7 @@ class Committer:
             self._release_folder()
             raise
         self._stopping = False
-        self._vacuum_at = time.monotonic() + 60.0
+        self._vacuum_at = time.monotonic() + self._upkeep_after_s
         for target, name in ((self._tail_loop, "tail"), (self._commit_loop, "commit")):
             thread = threading.Thread(target=target, name=f"mesure-{name}", daemon=True)
             self._threads.append(thread)
@@ -400,6 +407,8 @@ class Committer:
             self._see_foreign()
         if time.monotonic() >= self._vacuum_at:
             self._vacuum_at = time.monotonic() + _VACUUM_EVERY_S
+            for number, job in enumerate(self._upkeep_jobs):
+                self._guarded(f"upkeep {number + 1}", partial(_done, job))
             self.ledger.vacuum()
         return True
 
@@ -412,6 +421,11 @@ class Committer:
                 pass
         self._discard_done()
         return True
+
+
+def _done(job: Callable[[], object]) -> bool:
+    job()
+    return True
 
 
 def _size(path: Path) -> int:

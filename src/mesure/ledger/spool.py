@@ -41,10 +41,14 @@ log = logging.getLogger("mesure")
 class Spool:
     """Implements `record.FieldSink`. Safe for threads; a forked child opens a segment of its own."""
 
-    def __init__(self, folder: str | Path, *, segment_bytes: int = 64_000_000) -> None:
-        """Open a segment in `folder` (made if absent). Raises `LedgerError` when the folder cannot be used."""
+    def __init__(self, folder: str | Path, *, segment_bytes: int = 64_000_000, segment_s: float = 3600.0) -> None:
+        """Open a segment in `folder` (made if absent). Raises `LedgerError` when the folder cannot be used.
+
+        A segment is closed at `segment_bytes` or `segment_s`: what it holds leaves the disk once it is in the table.
+        """
         self.folder = Path(folder)
         self.segment_bytes = segment_bytes
+        self.segment_s = segment_s
         self.written = 0
         self.failed = 0
         self.last_error: str | None = None
@@ -69,6 +73,7 @@ class Spool:
         self._fd = -1
         self._path = self.folder
         self._size = 0
+        self._opened_at = 0.0
         self._torn = False
         self._dirty = False
         self._retired: list[int] = []
@@ -143,9 +148,13 @@ class Spool:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._open_segment()
         elif self._size >= self.segment_bytes:
-            full = self._fd
-            self._open_segment()
-            self._retired.append(full)  # synced and closed off the caller's path
+            self._turn()
+
+    def _turn(self) -> None:
+        """Go on in another segment; the full one is synced and closed off the caller's path."""
+        full = self._fd
+        self._open_segment()
+        self._retired.append(full)
 
     def _open_segment(self) -> None:
         name = new_id()
@@ -159,6 +168,7 @@ class Spool:
             opening.unlink(missing_ok=True)
             raise
         self._fd, self._size, self._torn, self._dirty = fd, 0, False, True
+        self._opened_at = time.monotonic()
         if self._syncer is None:
             self._syncer = threading.Thread(target=self._sync_loop, name="mesure-spool-sync", daemon=True)
             self._syncer.start()
@@ -197,9 +207,15 @@ class Spool:
     def _sync_loop(self) -> None:
         while not self._closed.wait(_SYNC_EVERY_S):
             try:
+                self._turn_when_old()
                 self._sync()
             except OSError as error:
                 self._note(error)
+
+    def _turn_when_old(self) -> None:
+        with self._lock:
+            if self._fd >= 0 and self._size and time.monotonic() - self._opened_at >= self.segment_s:
+                self._turn()
 
     def _sync(self) -> None:
         """Ask the disk to hold what was written. Runs beside `record`: a descriptor is only closed here."""

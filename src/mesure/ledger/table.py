@@ -18,7 +18,7 @@ from mesure.ledger.log import logged_applications
 from mesure.ledger.lookup import Lookup
 from mesure.ledger.once import counted_once, without
 from mesure.ledger.schema import empty_table, second_of, to_table
-from mesure.ledger.writing import add, rewrite, said, take_out, writer_properties
+from mesure.ledger.writing import add, alter, rewrite, said, take_out, writer_properties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -181,6 +181,22 @@ class Ledger:
                     return gone
         raise self._contended()
 
+    def change(self, where: str, *, blank: Sequence[str] = ()) -> int:
+        """Delete the rows that an SQL condition names, or only forget their columns `blank`, in one commit; how many.
+
+        The condition stays in the table's log for as long as that is kept: it must not name what is erased. Raises
+        `LedgerError` if writing fails.
+        """
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                self._refresh()
+                before = self._table().version()
+                if (changed := alter(self._table(), self.path, where, blank)) is not None:
+                    if self._table().version() > before:
+                        self._hold(before + 1)
+                    return changed
+        raise self._contended()
+
     def compact(self) -> int:
         """Merge small files, month by month; the number of files that went. Rows and their order of writing stay."""
         table = self._fresh()
@@ -199,9 +215,12 @@ class Ledger:
     def needs_compaction(self) -> bool:
         return bool(self._crowded(self.settings.compact_files))
 
-    def vacuum(self) -> int:
-        """Delete files that no version of the retained log names; how many went."""
-        hours = self.settings.log_retention_hours
+    def vacuum(self, hours: int | None = None) -> int:
+        """Delete files that no version of the last `hours` names (those of the settings if None); how many went.
+
+        Only files that a commit took out: never those that a writer is about to commit.
+        """
+        hours = self.settings.log_retention_hours if hours is None else hours
         with said("vacuumed", self.path):
             table = self._fresh()
             gone = table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False)

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from mesure.ledger.once import Change
     from mesure.record import UsageEvent
 
-__all__ = ["add", "rewrite", "said", "take_out", "writer_properties"]
+__all__ = ["add", "alter", "rewrite", "said", "take_out", "writer_properties"]
+
+#: A JSON value that an event may hold, as a pattern within an SQL text: text, number, or table of texts.
+_JSON_VALUE = r'("([^"\\]|\\.)*"|[0-9.eE+-]+|[{]([^{}"]|"([^"\\]|\\.)*")*[}])'
 
 
 class said:  # noqa: N801  (reads as a word in `with said("written", path)`)
@@ -114,6 +117,22 @@ def take_out(table: DeltaTable, path: Path, origins: Sequence[str], transactions
 
     done = _tried(commit, path)
     return None if done is None else int(done["num_deleted_rows"])
+
+
+def alter(table: DeltaTable, path: Path, where: str, blank: Sequence[str]) -> int | None:
+    """Delete the rows of a condition, or forget their columns `blank`, in what each source told of them too; how many,
+    None when somebody else committed in between."""
+    how: dict[str, Any] = {"writer_properties": writer_properties(), "commit_properties": _commit_properties({})}
+    told = "sightings"
+    for name in blank:
+        told = f"regexp_replace({told}, '\"{name}\":{_JSON_VALUE}', '\"{name}\":null', 'g')"
+    values = {f'"{name}"': "NULL" for name in blank} | {"sightings": told}
+
+    def commit() -> dict[str, Any]:
+        return table.update(values, None, where, **how) if blank else table.delete(where, **how)
+
+    done = _tried(commit, path)
+    return None if done is None else int(done["num_updated_rows" if blank else "num_deleted_rows"])
 
 
 def writer_properties() -> WriterProperties:

@@ -6,13 +6,12 @@ no pseudonym can ever be linked to a person again.
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from mesure.config.keyfile import key_in
 from mesure.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["KEY_FILE", "Pseudonyms", "load_key", "pseudonym"]
 
 KEY_FILE = "pseudonym.key"
-_KEY_BYTES = 32
 _OURS = re.compile(r"u-[0-9a-f]{24}")
 
 
@@ -64,28 +62,4 @@ def load_key(folder: Path) -> bytes:
 
     Raises `OSError` when the folder cannot be used, `ValueError` when the file holds no key.
     """
-    file = folder / KEY_FILE
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _create(file)
-    key = bytes.fromhex(file.read_text(encoding="ascii").strip())
-    if len(key) < _KEY_BYTES:
-        raise ValueError(f"{file} holds no key")
-    return key
-
-
-def _create(file: Path) -> None:
-    """Written aside, then linked: nobody ever reads half a key, and the first process wins."""
-    aside = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(secrets.token_hex(_KEY_BYTES).encode() + b"\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-        try:
-            os.link(aside, file)
-        except FileExistsError:
-            return
-    finally:
-        aside.unlink()
+    return key_in(folder / KEY_FILE)

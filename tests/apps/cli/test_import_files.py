@@ -52,7 +52,17 @@ def test_an_unknown_zone_is_a_usage_error(mesure: Run, usage: Path) -> None:
     assert mesure("import", usage, "--timezone", "Paris").code == 2
 
 
+def test_a_label_needs_its_key_in_the_configuration(mesure: Run, usage: Path) -> None:
+    ran = mesure("import", usage, "--data", "d", "--map", "labels.site=team")
+    assert ran.code == 1
+    assert "label_keys" in ran.err
+    assert not Path("d").exists()
+    Path("mesure.toml").write_text('[privacy]\nlabel_keys = ["site"]\n')
+    assert mesure("import", usage, "--data", "d", "--map", "labels.site=team").code == 0
+
+
 def test_a_preview_writes_nothing(mesure: Run, usage: Path) -> None:
+    Path("mesure.toml").write_text('[privacy]\nlabel_keys = ["t"]\n')
     ran = mesure("import", usage, "--data", "d", "--dry-run", "--set", "use_case=support", "--map", "labels.t=team")
     assert ran.code == 0
     for text in ("started_at", "<- timestamp", "use_case", "support", "2 rows, 0 refused", "total input_tokens: 107"):

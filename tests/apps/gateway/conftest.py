@@ -9,7 +9,14 @@ import pytest
 from provider_double import GOOD_KEY, ProviderDouble
 from served_gateway import Running, serving
 
-from mesure.config import GatewaySettings, OrganisationSettings, ProviderSettings, ServerSettings, Settings
+from mesure.config import (
+    GatewaySettings,
+    OrganisationSettings,
+    PrivacySettings,
+    ProviderSettings,
+    ServerSettings,
+    Settings,
+)
 from waiting import eventually
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ def settings_for(provider: ProviderDouble, folder: Path) -> Settings:
         server=ServerSettings(data=str(folder)),
         organisation=OrganisationSettings(name="Relais"),
         gateway=GatewaySettings(max_body_mb=2.0, hold_json_mb=0.2),
+        privacy=PrivacySettings(label_keys=["channel", "site"]),
         providers={
             "double": there,
             "keyed": replace(there, default=False, api_key=GOOD_KEY),

@@ -86,9 +86,36 @@ def test_answer_headers() -> None:
     ],
 )
 def test_labels(text: bytes, labels: dict[str, str] | None) -> None:
-    fields, ignored = attribution({b"labels": text}, _FINGERPRINTS)
+    fields, ignored = attribution({b"labels": text}, _FINGERPRINTS, labels or ())
     assert fields == ({"labels": labels} if labels else {})
     assert ignored == ([] if labels else ["labels"])
+
+
+def test_labels_keep_the_keys_that_are_allowed_and_the_others_are_said() -> None:
+    given = {b"labels": b"channel=voice,mood=sad"}
+    assert attribution(given, _FINGERPRINTS, {"channel"}) == ({"labels": {"channel": "voice"}}, ["labels"])
+    assert attribution(given, _FINGERPRINTS) == ({}, ["labels"])
+    assert attribution(given, _FINGERPRINTS, {"channel", "mood"}) == (
+        {"labels": {"channel": "voice", "mood": "sad"}},
+        [],
+    )
+
+
+def test_labels_are_screened_as_names_are() -> None:
+    given = {b"labels": b"agent=jean.petit@exemple.fr,key=sk-proj-abcdefghijklmnop1234,site=Lyon"}
+    fields, ignored = attribution(given, _FINGERPRINTS, {"agent", "key", "site"})
+    assert fields == {"labels": {"agent": _FINGERPRINTS.pseudonym("jean.petit@exemple.fr"), "site": "Lyon"}}
+    assert ignored == ["labels"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"team", b"use-case", b"contact", b"conversation", b"client", b"application", b"task"]
+)
+def test_a_person_in_any_name_becomes_a_pseudonym_and_a_key_is_not_taken(name: bytes) -> None:
+    fields, ignored = attribution({name: b"Jean <jean.petit@exemple.fr>"}, _FINGERPRINTS)
+    assert list(fields.values()) == [_FINGERPRINTS.pseudonym("Jean <jean.petit@exemple.fr>")]
+    assert not ignored
+    assert attribution({name: b"sk-ant-api03-0123456789abcdef"}, _FINGERPRINTS) == ({}, [name.decode()])
 
 
 @pytest.mark.parametrize(

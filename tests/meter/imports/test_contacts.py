@@ -39,7 +39,7 @@ ENGLISH = (
 
 def contacts_of(path: Path, conventions: Conventions | None = None, **mapping: str) -> list[Contact | BadRow]:
     file = TableFile.open(path)
-    plan = ContactPlan.make(file, mapping, conventions or Conventions())
+    plan = ContactPlan.make(file, mapping, conventions or Conventions(), pseudonym=str)
     return list(read_contacts(file, plan, "c"))
 
 
@@ -132,7 +132,7 @@ def test_a_row_that_cannot_be_taken_is_named(write: Write, row: str, column: str
 
 def test_a_review_counts_what_is_known(write: Write) -> None:
     file = TableFile.open(write("a.csv", ENGLISH + "x3,never,Phone,A,b,1,no,no,no\n"))
-    found = review_contacts(file, ContactPlan.make(file, {}, Conventions()))
+    found = review_contacts(file, ContactPlan.make(file, {}, Conventions(), pseudonym=str))
     assert (found.rows, found.accepted, found.refused_count, found.known["resolved"]) == (3, 2, 1, 1)
     assert found.content == file.fingerprint()
     assert (found.first, found.last) == (
@@ -151,10 +151,10 @@ def test_what_does_not_exist_is_refused_with_the_nearest(write: Write) -> None:
     file = TableFile.open(write("a.csv", "id,date,canal\n1,2026-11-22,x\n"))
     for mapping, near in (({"chanel": "canal"}, "channel"), ({"channel": "canall"}, "canal")):
         with pytest.raises(ImportRefused) as refused:
-            ContactPlan.make(file, mapping, Conventions())
+            ContactPlan.make(file, mapping, Conventions(), pseudonym=str)
         assert refused.value.nearest[0] == near
     with pytest.raises(ImportRefused, match="hold id"):
-        ContactPlan.make(TableFile.open(write("b.csv", "date,x\n2026-11-22,1\n")), {}, Conventions())
+        ContactPlan.make(TableFile.open(write("b.csv", "date,x\n2026-11-22,1\n")), {}, Conventions(), pseudonym=str)
 
 
 def test_a_contact_lies_in_its_domain() -> None:
@@ -191,3 +191,15 @@ def test_any_bytes_are_refused_in_a_sentence(tmp_path: Path, content: bytes) -> 
 @given(st.lists(names, max_size=6))
 def test_any_names_are_looked_at_without_harm(columns: list[str]) -> None:
     assert set(propose_contacts(columns).values()) <= set(columns)
+
+
+def test_a_contact_is_named_as_its_calls_are(write: Write) -> None:
+    """A telephone number taken for an id becomes the pseudonym that calls of that contact carry; a key is refused."""
+    rows = "id,date,motif\n0612345678,2026-11-22,jean@exemple.fr\nsk-proj-1234567890abcdefgh,2026-11-22,x\n"
+    file = TableFile.open(write("c.csv", rows))
+    plan = ContactPlan.make(file, {}, Conventions(), pseudonym=lambda text: f"<{text}>")
+    contact, refused = read_contacts(file, plan, "c")
+    assert isinstance(contact, Contact)
+    assert (contact.id, contact.use_case) == ("<0612345678>", "<jean@exemple.fr>")
+    assert isinstance(refused, BadRow)
+    assert "sk-proj" not in str(refused.error)

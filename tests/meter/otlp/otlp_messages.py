@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict
 
-from mesure.config import OtlpSettings, Settings
+from mesure.config import OtlpSettings, PrivacySettings, Settings
 from mesure.meter.otlp import Intake, protobuf
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Shelf:
 
 
 def new_intake(shelf: Shelf, *, began_ns: int = 0, **otlp: Any) -> Intake:
-    return Intake(Settings(otlp=OtlpSettings(**otlp)), shelf, lambda user: f"u-{len(user)}", began_ns=began_ns)
+    settings = Settings(otlp=OtlpSettings(**otlp), privacy=PrivacySettings(label_keys=["shop"]))
+    return Intake(settings, shelf, lambda user: f"u-{len(user)}", began_ns=began_ns)
 
 
 def attributes(given: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -75,13 +75,16 @@ def command() -> None:
 @click.pass_context
 def import_(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
     from mesure.meter.imports import ContactPlan, TableFile, review_contacts
+    from mesure.meter.pseudonyms import Pseudonyms
 
     voice: Voice = ctx.obj
     settings = _settings(options)
     jobs: list[tuple[TableFile, ContactPlan, ContactReview]] = []
     for path in files:
         file = TableFile.open(path, delimiter=options["delimiter"], encoding=options["encoding"], export="table")
-        plan = ContactPlan.make(file, _pairs(options["mapping"]), _conventions(file, options, settings))
+        conventions = _conventions(file, options, settings)
+        named = Pseudonyms(Path(settings.server.data))
+        plan = ContactPlan.make(file, _pairs(options["mapping"]), conventions, pseudonym=named)
         with voice.progress(voice.t("Checking {name}", name=file.path.name), file.size) as progress:
             jobs.append((file, plan, review_contacts(file, plan, progress=progress)))
     refused = any(found.refused_count for _, _, found in jobs) and not options["skip_bad"]

@@ -54,6 +54,7 @@ class Reading:
         from mesure.meter.imports import Habits, ImportPlan, habits_of
         from mesure.meter.pseudonyms import Pseudonyms
 
+        self._check_labels()
         file = self._opened(path)
         habits = habits_of(file) if self.guess and file.export is None else Habits()
         conventions = self._conventions(self.decimal or habits.decimal, self.dates or habits.dates)
@@ -72,6 +73,17 @@ class Reading:
                 self._guessed(file)  # what is missing may stand under a name that nobody knows
             raise
         return file, plan
+
+    def _check_labels(self) -> None:
+        """Raises `ImportRefused` for a label whose key the configuration does not allow."""
+        named = [*self.mapping, *self.constants, *self.cycles]
+        keys = [name.removeprefix("labels.") for name in named if name.startswith("labels.")]
+        if unknown := next((key for key in keys if key not in self.settings.privacy.label_keys), None):
+            raise ImportRefused(
+                "The configuration does not allow this label",
+                value=unknown,
+                action="Add its key to label_keys under [privacy], or leave the label out.",
+            )
 
     def saved(self, file: TableFile, plan: ImportPlan) -> ImportSettings:
         """This reading of a file, to be used again: what is found by itself is not written down."""

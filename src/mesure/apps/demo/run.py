@@ -17,7 +17,7 @@ from mesure.apps.demo.backend import open_backend
 from mesure.apps.demo.driver import Plan
 from mesure.apps.demo.messages import read_messages
 from mesure.apps.demo.options import DemoOptions, Step
-from mesure.config import GatewaySettings, OrganisationSettings, ServerSettings, Settings
+from mesure.config import GatewaySettings, OrganisationSettings, PrivacySettings, ServerSettings, Settings
 from mesure.i18n import catalog, mark
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def demo_settings(options: DemoOptions, backend: Backend) -> Settings:
         server=ServerSettings(host=options.host, port=options.port, data=str(options.data)),
         organisation=OrganisationSettings(language=options.language),
         gateway=GatewaySettings(application="contact-centre-demo"),
+        privacy=PrivacySettings(label_keys=["channel", "language"]),
         providers={backend.name: replace(backend.provider, zone=options.zone)},
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mesure.apps.gateway.providers import Route
     from mesure.apps.http1.exchange import Exchange
     from mesure.config import Settings
+    from mesure.content import Content
     from mesure.meter.sensors import CallMeter
     from mesure.meter.sensors.server_meter import ServerMeter
     from mesure.record import Sink
@@ -50,11 +51,12 @@ class Gateway:
         meters: Mapping[str, CallMeter] | None = None,
         keys: KeyRing | None = None,
         servers: Mapping[str, ServerMeter] | None = None,
+        content: Content | None = None,
     ) -> None:
         self.providers = Providers(settings)
         self.hosts = AllowedHosts(settings.server)
         self.keys = KeyCheck(settings.gateway.keys, keys)
-        self.metering = Metering(settings, sink, meters or {}, servers)
+        self.metering = Metering(settings, sink, meters or {}, servers, content)
         self.upstreams = Upstreams()
         self.in_flight = 0
         self.refused: Counter[str] = Counter()
@@ -79,6 +81,8 @@ class Gateway:
 
     async def shutdown(self) -> None:
         await self.upstreams.shutdown()
+        if self.metering.content is not None:
+            await asyncio.to_thread(self.metering.content.close)
 
     def admit(self, exchange: Exchange) -> None:
         """Route a request by its head alone, and take its virtual key off it. Raises `Refusal`."""

@@ -8,16 +8,16 @@ from urllib.parse import unquote_to_bytes
 
 import orjson
 
+from mesure.meter.screening import LONGEST, allowed_labels, screened
 from mesure.record import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mesure.meter.wires.fingerprint import Fingerprints
 
 __all__ = ["attribution", "trace_ids"]
 
-_LONGEST = 200
 _MOST_LABELS = 20
 _ENVIRONMENTS = get_args(Environment)
 _TEXTS = {
@@ -33,8 +33,13 @@ _TEXTS = {
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 
 
-def attribution(ours: Mapping[bytes, bytes], fingerprints: Fingerprints) -> tuple[dict[str, Any], list[str]]:
-    """Fields of `UsageEvent`, and the names of headers whose value could not be used. A user leaves as a pseudonym."""
+def attribution(
+    ours: Mapping[bytes, bytes], fingerprints: Fingerprints, label_keys: Collection[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Fields of `UsageEvent`, and the names of headers whose value could not be used, all of it.
+
+    A user leaves as a pseudonym, as does what names a person elsewhere; labels keep the keys that are allowed.
+    """
     fields: dict[str, Any] = {}
     ignored: list[str] = []
     for name, raw in ours.items():
@@ -42,6 +47,12 @@ def attribution(ours: Mapping[bytes, bytes], fingerprints: Fingerprints) -> tupl
         if not text:
             continue
         value = _value(name, text, fingerprints)
+        if name == b"labels" and value is not None:
+            value, left_out = _kept(value, fingerprints, label_keys)
+            if left_out:
+                ignored.append("labels")
+            if not value:
+                continue
         if value is None:
             ignored.append(name.decode("latin-1"))
         elif value != "":
@@ -62,7 +73,7 @@ def _field(name: bytes) -> str:
 def _value(name: bytes, text: str, fingerprints: Fingerprints) -> Any:
     """The header's value as its field holds it; None when it cannot be used, "" when the header asks for no field."""
     if name in _TEXTS:
-        return text if len(text) <= _LONGEST else None
+        return screened(text, fingerprints.pseudonym)
     if name == b"user":
         return fingerprints.pseudonym(text)
     if name == b"environment":
@@ -87,8 +98,18 @@ def _labels(text: str) -> dict[str, str] | None:
         parts = [part.partition("=") for part in text.split(",") if part.strip()]
         pairs = [(key.strip(), value.strip()) for key, _, value in parts]
         complete = all(equals and key.strip() for key, equals, _ in parts)
-    fits = len(pairs) <= _MOST_LABELS and all(0 < len(key) <= 64 and len(value) <= _LONGEST for key, value in pairs)
+    fits = len(pairs) <= _MOST_LABELS and all(0 < len(key) <= 64 and len(value) <= LONGEST for key, value in pairs)
     return dict(pairs) if pairs and complete and fits else None
+
+
+def _kept(
+    labels: dict[str, str], fingerprints: Fingerprints, keys: Collection[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Labels that may be stored, as they may be, and the keys of the others."""
+    allowed, left_out = allowed_labels(labels, keys)
+    found = {key: screened(text, fingerprints.pseudonym) for key, text in allowed.items()}
+    kept = {key: value for key, value in found.items() if value is not None}
+    return kept, left_out + [key for key in allowed if key not in kept]
 
 
 def _decoded(raw: bytes) -> str:

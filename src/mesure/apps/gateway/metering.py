@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from mesure.apps.gateway.attribution import attribution, trace_ids
 from mesure.apps.gateway.failures import FailureLog
 from mesure.apps.gateway.figures import figure_headers, live_comment
+from mesure.apps.gateway.keeping import Keeping, keeping
 from mesure.apps.gateway.keys import overruled, scope_of
 from mesure.apps.http1.refusal import place_of
 from mesure.ledger import Pricer
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mesure.apps.gateway.providers import Provider, Route
     from mesure.apps.gateway.upstream import Answer
     from mesure.config import Settings
+    from mesure.content import Content
     from mesure.meter.sensors import CallMeter
     from mesure.meter.sensors.server_meter import ServerMeter
     from mesure.meter.wires.call import Reading
@@ -66,7 +68,9 @@ class Metering:
         sink: Sink,
         meters: Mapping[str, CallMeter],
         servers: Mapping[str, ServerMeter] | None = None,
+        content: Content | None = None,
     ) -> None:
+        self.content = content
         #: Takes an event by its fields; True once it is acknowledged.
         self.record = (
             sink.record_fields if isinstance(sink, FieldSink) else lambda given: sink.record(UsageEvent(**given))
@@ -75,6 +79,7 @@ class Metering:
         self.servers = servers or {}
         self.pricer = Pricer(settings.deployments)
         self.fingerprints = Fingerprints(_key(Path(settings.server.data)))
+        self.label_keys = frozenset(settings.privacy.label_keys)
         self.failures: Counter[str] = Counter()
         self.not_acknowledged = 0
         self.unmetered: Counter[str] = Counter()
@@ -156,6 +161,7 @@ class CallMetering:
         "_copy",
         "_fields",
         "_head",
+        "_keeping",
         "_key",
         "_live",
         "_live_at",
@@ -198,12 +204,13 @@ class CallMetering:
         self._live = route.provider.settings.live
         self._live_at = self._began
         self._head = self._tail = b""
+        self._keeping: Keeping | None = None
 
     @harmless
     def sent(self, request: Request, body: bytes) -> bytes:
         """Read the request; returns the body to send, which differs only where usage must be asked for."""
         route, shared, given = self.route, self.shared, self.route.provider.settings
-        who, self.ignored = attribution(request.ours, shared.fingerprints)
+        who, self.ignored = attribution(request.ours, shared.fingerprints, shared.label_keys)
         self.ignored += overruled(who, self._key)
         self._live = self._live or request.ours.get(b"live", b"").strip() in (b"1", b"true")
         self._fields.update(who)
@@ -214,6 +221,8 @@ class CallMetering:
             self._fields.update(route.call.reader.request_facts(asked))
             prompt, prefix = shared.fingerprints.prompt(asked)
             self._fields["prompt_fingerprint"], self._fields["prefix_fingerprint"] = prompt, prefix
+            if shared.content is not None and route.ai_call:
+                self._keeping = keeping(shared.content, self._fields.get("use_case"), asked)
             if given.include_usage and not request.coding and route.call.asks_usage:
                 changed = openai.with_usage_asked(body, asked)
                 self._usage_added = changed is not None
@@ -253,6 +262,8 @@ class CallMetering:
         if not self._is_call(outcome):
             self._booked = True
             return headers
+        if self._keeping is not None and plain is not None:
+            self._keeping.passed([plain])
         self._book(outcome)
         return self._own_headers() + (self._figures() or [])
 
@@ -325,6 +336,8 @@ class CallMetering:
         """Events as the client gets them; one whose reading fails passes as it came."""
         stream, out = self._stream, []
         assert stream is not None
+        if self._keeping is not None:
+            self._keeping.passed(events)
         for event in events:
             try:
                 read = stream.read(event)
@@ -347,6 +360,8 @@ class CallMetering:
         if self._stream is not None:
             self._read_events(self._stream.split(plain))
         else:
+            if self._keeping is not None:
+                self._keeping.passed([plain])
             if self._fields.get("stream"):
                 self._fields.setdefault("first_output_ms", (perf_counter() - self._began) * 1e3)
             if len(self._head) < _HEAD:
@@ -433,6 +448,8 @@ class CallMetering:
         if outcome == "error":
             self.shared.failing.failed(self.route.provider.name, fields.get("error_type"), fields.get("http_status"))
         self._recorded = self.shared.record(fields)
+        if self._keeping is not None and outcome == "ok":
+            self._keeping.done(fields)
         if not self._recorded:
             self.shared.not_acknowledged += 1
         server, self._server = self._server, None

@@ -59,7 +59,9 @@ class Folder:
         self.pseudonym: Callable[[str], str] = Pseudonyms(folder)
 
     def send(self, events: Sequence[UsageEvent]) -> int:
-        return sum(self._spool.record(event) for event in events)
+        from mesure.meter.screening import screened_event
+
+        return sum(self._spool.record(screened_event(event, self.pseudonym)) for event in events)
 
     def close(self) -> None:
         self._spool.close()

@@ -55,7 +55,7 @@ class Flow:
         from mesure.config import Settings
         from mesure.meter.otlp import Intake
 
-        return Intake(Settings(), self, self.destination.pseudonym)
+        return Intake(Settings(), self, self.destination.pseudonym, every_label=True)
 
     def _counted(self) -> dict[str, Any]:
         """The counters; none while the application has no meter provider, which it may set at any time."""

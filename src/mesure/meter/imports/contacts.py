@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mesure.errors import ImportRefused, InvalidValue, MesureError, nearest_names
 from mesure.meter.imports.files import ContentDigest
 from mesure.meter.imports.names import folded, plain
-from mesure.meter.imports.reading import LONGEST_TEXT, SHOWN_REFUSALS, BadRow
+from mesure.meter.imports.reading import SHOWN_REFUSALS, BadRow, name_of, screened_name
 from mesure.meter.imports.values import Conventions, is_unknown
 from mesure.record import Contact
 
@@ -81,12 +81,15 @@ class ContactPlan:
     """Which column fills which field of a contact, and how the file writes."""
 
     mapping: Mapping[str, str]
+    pseudonym: Callable[[str], str]
     conventions: Conventions = field(default_factory=Conventions)
 
     @classmethod
-    def make(cls, file: TableFile, mapping: Mapping[str, str], conventions: Conventions) -> ContactPlan:
-        """The mapping asked for, completed by known names. Raises `ImportRefused` for what does not exist, or without
-        an id or a time."""
+    def make(
+        cls, file: TableFile, mapping: Mapping[str, str], conventions: Conventions, *, pseudonym: Callable[[str], str]
+    ) -> ContactPlan:
+        """The mapping asked for, completed by known names. `pseudonym` stands in for what names a person, as it does
+        in the calls of that contact. Raises `ImportRefused` for what does not exist, or without an id or a time."""
         if unknown := next((name for name in mapping if name not in CONTACT_FIELDS), None):
             raise ImportRefused(
                 "A contact has no such field",
@@ -108,7 +111,7 @@ class ContactPlan:
                 value=", ".join(file.columns),
                 action=f"Name it with --map {missing}=COLUMN.",
             )
-        return cls(mapping=whole, conventions=conventions)
+        return cls(mapping=whole, conventions=conventions, pseudonym=pseudonym)
 
     def unused(self, file: TableFile) -> tuple[str, ...]:
         return tuple(column for column in file.columns if column not in self.mapping.values())
@@ -160,7 +163,7 @@ def read_contacts(
 
 
 def _contacts(rows: Iterator[RawRow], plan: ContactPlan, content: str) -> Iterator[Contact | BadRow]:
-    readers = [(name, column, _reader(name, column, plan.conventions)) for name, column in plan.mapping.items()]
+    readers = [(name, column, _reader(name, column, plan)) for name, column in plan.mapping.items()]
     for raw in rows:
         if raw.error is not None:
             yield BadRow(raw.line, None, raw.error)
@@ -186,7 +189,8 @@ def _contact(values: dict[str, Any], line: int, origin: str) -> Contact | BadRow
         return BadRow(line, None, error)
 
 
-def _reader(name: str, column: str, conventions: Conventions) -> Callable[[Any], Any]:
+def _reader(name: str, column: str, plan: ContactPlan) -> Callable[[Any], Any]:
+    conventions = plan.conventions
     if name == "started_at":
         return conventions.time
     if name == "duration_s":
@@ -194,7 +198,7 @@ def _reader(name: str, column: str, conventions: Conventions) -> Callable[[Any],
         return lambda raw: _duration(raw, factor, conventions)
     if name in ("transferred", "resolved", "recontact"):
         return lambda raw: _outcome(raw, conventions)
-    return _channel if name == "channel" else _text
+    return _channel if name == "channel" else lambda raw: screened_name(name_of(raw), plan.pseudonym)
 
 
 def _unit_of(column: str) -> float:
@@ -221,15 +225,5 @@ def _outcome(raw: Any, conventions: Conventions) -> bool:
 
 
 def _channel(raw: Any) -> str:
-    text = _text(raw)
+    text = name_of(raw)
     return _CHANNEL_OF.get(folded(text), text.casefold())
-
-
-def _text(raw: Any) -> str:
-    text = str(raw).strip()
-    if len(text) > LONGEST_TEXT:
-        raise InvalidValue(
-            f"This text is longer than {LONGEST_TEXT} characters: it is no name",
-            action="Map a column that holds names; texts of calls are never imported.",
-        )
-    return text

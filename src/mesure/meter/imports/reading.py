@@ -23,6 +23,7 @@ from mesure.meter.imports.mapping import (
 )
 from mesure.meter.imports.values import Conventions, is_unknown
 from mesure.meter.imports.zones import zone_named
+from mesure.meter.screening import LONGEST, is_screened, screened
 from mesure.record import UsageEvent, derived_id
 
 if TYPE_CHECKING:
@@ -30,10 +31,19 @@ if TYPE_CHECKING:
 
     from mesure.meter.imports.files import RawRow, TableFile
 
-__all__ = ["DOUBTS", "BadRow", "ImportPlan", "Part", "Review", "read_events", "read_rows", "review"]
+__all__ = [
+    "DOUBTS",
+    "BadRow",
+    "ImportPlan",
+    "Part",
+    "Review",
+    "name_of",
+    "read_events",
+    "read_rows",
+    "review",
+    "screened_name",
+]
 
-#: A longer text is no name of a team or a model: a column of prompts was mapped by mistake.
-LONGEST_TEXT = 200
 #: Refused rows that a review keeps to show; it counts them all.
 SHOWN_REFUSALS = 20
 #: What an accepted row may lack or have wrong: said and counted, and for the reader to judge.
@@ -316,14 +326,16 @@ def _reader(name: str, conventions: Conventions, pseudonym: Callable[[str], str]
     if isinstance(kind, tuple):
         return partial(_word, name, kind)
     if name == "user":
-        return lambda raw: pseudonym(_name(raw))
+        return lambda raw: pseudonym(name_of(raw))
+    if is_screened(name):
+        return lambda raw: screened_name(name_of(raw), pseudonym)
     if name == "host_zone":
         return cache(zone_named)
     readers: dict[type, _Reader] = {
         int: conventions.whole,
         float: conventions.number,
         bool: conventions.truth,
-        str: _name,
+        str: name_of,
         datetime: conventions.time,
     }
     return readers[kind]
@@ -340,11 +352,20 @@ def _word(name: str, choices: tuple[str | None, ...], raw: Any) -> str:
     return word
 
 
-def _name(raw: Any) -> str:
-    text = str(raw).strip()
-    if len(text) > LONGEST_TEXT:
+def screened_name(text: str, pseudonym: Callable[[str], str]) -> str:
+    if (kept := screened(text, pseudonym)) is None:
         raise InvalidValue(
-            f"This text is longer than {LONGEST_TEXT} characters: it is no name",
+            "This text looks like a key or a token: it is not stored",
+            action="Correct the column, and end that key where it was made: it was in a file.",
+        )
+    return kept
+
+
+def name_of(raw: Any) -> str:
+    text = str(raw).strip()
+    if len(text) > LONGEST:
+        raise InvalidValue(
+            f"This text is longer than {LONGEST} characters: it is no name",
             action="Map a column that holds names; texts of calls are never imported.",
         )
     return text

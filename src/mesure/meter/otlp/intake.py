@@ -15,6 +15,7 @@ from mesure.meter.otlp.histograms import Series, aggregate_fields
 from mesure.meter.otlp.nesting import Nesting
 from mesure.meter.otlp.records import Batch, Wanted
 from mesure.meter.otlp.who import Attribution
+from mesure.meter.screening import screened_fields
 from mesure.record import UsageEvent, derived_id, identity_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ __all__ = ["Intake", "SpoolFull", "Taken", "Unreadable"]
 
 _INSTANCE = "service.instance.id"
 _MOST_SERVICES = 10_000
+#: Labels that are read from conventions, not chosen by callers.
+_OUR_LABELS = ("agent",)
 
 
 class Unreadable(MesureError):  # noqa: N818
@@ -55,8 +58,15 @@ class Intake:
     """Safe for threads. `counts` holds (signal, "booked" | "ignored" | "rejected") -> items since start."""
 
     def __init__(
-        self, settings: Settings, sink: Sink, pseudonym: Callable[[str], str], *, began_ns: int | None = None
+        self,
+        settings: Settings,
+        sink: Sink,
+        pseudonym: Callable[[str], str],
+        *,
+        began_ns: int | None = None,
+        every_label: bool = False,
     ) -> None:
+        """`every_label`: labels keep whatever keys they have, where a program tells of itself."""
         given = settings.otlp
         names = {
             "team": ["mesure.team", *given.team_attributes],
@@ -70,6 +80,7 @@ class Intake:
             "environment": settings.gateway.environment,
         }
         self._who = Attribution(names, pseudonym, fixed)
+        self._label_keys = None if every_label else {*settings.privacy.label_keys, *_OUR_LABELS}
         self.wanted = Wanted({*ATTRIBUTES, *self._who.attributes, TOKEN_USAGE, _INSTANCE})
         self._sink = sink
         self._aggregates = given.token_histograms
@@ -118,7 +129,7 @@ class Intake:
                 self._nesting.passes(record)
                 job.ignored += 1
                 return
-            event = _event({**fields, **job.scope})
+            event = self._event(fields, job.scope)
         except InvalidValue as error:
             job.reject(error)
             return
@@ -137,7 +148,7 @@ class Intake:
         for group in self._series.growth(points):
             if self._aggregates and _service(group[0].point.resource) not in self._with_spans:
                 try:
-                    event = _event({**aggregate_fields(group, self._who), **job.scope})
+                    event = self._event(aggregate_fields(group, self._who), job.scope)
                 except InvalidValue as error:
                     job.reject(error, len(group))
                     continue
@@ -145,6 +156,9 @@ class Intake:
                 job.booked += len(group)
             self._series.written(group)
         job.ignored += len(points) - (job.booked + job.rejected - job.unread)
+
+    def _event(self, fields: Mapping[str, Any], scope: Mapping[str, Any]) -> UsageEvent:
+        return _event({**screened_fields(fields, self._who.named, self._label_keys), **scope})
 
     def _write(self, event: UsageEvent) -> None:
         if not self._sink.record(event):

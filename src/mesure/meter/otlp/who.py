@@ -54,7 +54,7 @@ class Attribution:
         found = dict(self._fixed)
         for field, names in self._names.items():
             if (value := text(attributes, names) or text(resource, names)) is not None:
-                found[field] = value if field != "user" else self._named(value)
+                found[field] = value if field != "user" else self.named(value)
         service = text(resource, ("service.name",))
         if service and not service.startswith(_UNNAMED):
             found["application"] = service
@@ -62,7 +62,7 @@ class Attribution:
             found["environment"] = environment
         return found
 
-    def _named(self, person: str) -> str | None:
+    def named(self, person: str) -> str | None:
         """Nobody, where the key of pseudonyms cannot be used: a call is taken all the same."""
         try:
             return self._pseudonym(person)
