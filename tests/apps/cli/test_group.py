@@ -62,7 +62,7 @@ def test_exit_codes_are_those_of_the_contract() -> None:
         (("estimate",), "missing"),
         (("estimate", "gpt-4o", "--input", "-1"), "cannot be used"),
         (("estimate", "gpt-4o", "--at", "yesterday"), "not a date"),
-        (("import",), "missing"),
+        (("import",), "one of the two"),
         (("import", "a.csv", "--map", "team"), "cannot be used"),
     ],
 )
@@ -197,7 +197,7 @@ _BAD, _HELP = "A value on the command line cannot be used", "See the command's -
         (("catalogue", "chek"), "There is no such command", "chek", "See mesure --help."),
         (("up", "--prot", "3"), "There is no such option", "--prot", _HELP),
         (("estimate",), _MISSING, "MODEL", _HELP),
-        (("import",), _MISSING, "FILE...", _HELP),
+        (("contacts", "import"), _MISSING, "FILE...", _HELP),
         (("up", "--port"), _UNREAD, "Option '--port' requires an argument.", _HELP),
         (("doctor", "more"), _UNREAD, "Got unexpected extra argument (more)", _HELP),
         (("up", "--port", "x"), _BAD, "--port x", "Give a whole number from 0 to 65535."),

@@ -36,6 +36,7 @@ _IMPORTED = {
     "last": Maybe(str),
     "refused_rows": Several(dict),
     "preview": Several(dict),
+    "export": Maybe(str),
 }
 
 _USES = [
@@ -234,7 +235,7 @@ def test_json_is_the_same_in_both_languages(mesure: Run, arguments: tuple[object
 
 def test_no_command_is_without_a_contract() -> None:
     """Some have theirs in test_up, the demo's own tests, test_catalogue_command, test_ledger, test_keys, test_state,
-    test_sensors_command, test_agent."""
+    test_sensors_command, test_agent, test_contacts."""
     assert set(COMMANDS) == {
         *(
             "up",
@@ -249,5 +250,6 @@ def test_no_command_is_without_a_contract() -> None:
             "doctor",
             "sensors",
             "agent",
+            "contacts",
         ),
     }

@@ -38,7 +38,7 @@ def test_backup_and_restore(filled: Run) -> None:
     ran = filled("state", "backup", "b.jsonl", "--json")
     assert (ran.code, ran.err) == (0, "")
     assert mismatches(ran.data, BACKUP) == []
-    assert ran.data["rows"] == {"installation": 2, "virtual_key": 2}
+    assert {table: count for table, count in ran.data["rows"].items() if count} == {"installation": 2, "virtual_key": 2}
     assert stat.S_IMODE(Path("b.jsonl").stat().st_mode) == 0o600
     ran = filled("state", "restore", "b.jsonl", "--data", "elsewhere", "--json")
     assert mismatches(ran.data, BACKUP | {"set_aside": Maybe(str)}) == []

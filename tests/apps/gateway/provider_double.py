@@ -452,9 +452,10 @@ async def interim(out: Writer, body: dict[str, Any], chat: bool) -> None:
 
 
 async def pushed(out: Writer, body: dict[str, Any], chat: bool) -> None:
-    """A second answer that nobody asked for: it must answer no other request."""
-    await normal(out, body, chat)
-    out.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n[666666]")
+    """A second answer that nobody asked for, in the hands of the system before the first can be read."""
+    asked = json.dumps(whole(body, chat)).encode()
+    first = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(asked), asked)
+    out.writer.write(first + b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8\r\n\r\n[666666]")
 
 
 SCENES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import select
 import socket
 import struct
 from typing import TYPE_CHECKING, cast
@@ -79,6 +80,10 @@ class Outgoing(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether it can carry a further request, as far as anybody knows here."""
         return not self._broken and self._complete and self._keep and not self._transport.is_closing()
+
+    def silent(self) -> bool:
+        """Whether nothing waits in the system's hands: bytes that answered the next request would belong to none."""
+        return not self._arrivals.poll(0)
 
     def send(self, head: bytes, body: bytes, *, skips_body: bool, timeout_s: float) -> None:
         """`skips_body`: the answer has none whatever it announces (HEAD). `timeout_s`: between two of its bytes."""
@@ -158,6 +163,8 @@ class Outgoing(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._arrivals = select.poll()
+        self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._pool.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -68,7 +68,7 @@ class Pool:
         idle = self._idle.get(origin)
         while idle:
             connection, _ = idle.popitem()
-            if connection.usable:
+            if connection.usable and connection.silent():
                 return connection
             connection.abort()
         return None
