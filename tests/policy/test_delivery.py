@@ -110,7 +110,7 @@ def test_an_e_mail_arrives_whole_by_each_way(security, certificate, monkeypatch)
     assert mail["content-language"] == "fr"
     assert mail["auto-submitted"] == "auto-generated"
     text = mail.get_content()
-    for part in (NOTICE.text, "- Dépensé: 8 kWh", NOTICE.action, NOTICE.link):
+    for part in (NOTICE.text, "- Dépensé\u00a0: 8 kWh", NOTICE.action, NOTICE.link):
         assert part in text
 
 
@@ -290,11 +290,11 @@ def test_one_alert_arrives_once_at_each_receiver_in_its_language(store, clock, s
         chat=ReceiverSettings(kind="slack", url=web.url, language="en"),
     )
     book, box = book_and_box(store, clock)
-    delivery = Delivery(settings, box, rendered)
+    delivery = Delivery(settings, rendered)
     for _ in range(3):  # looked at again and again, it stays one thing
         book.record([ALERT], {"budget_threshold"}, settings.receivers)
         clock.now += 60
-        delivery.run()
+        delivery.run(box)
     assert sorted((mail["to"], mail["content-language"]) for mail in smtp.inbox) == [
         ("equipe@example.org", "fr"),
         ("office@example.org", "en"),
@@ -308,17 +308,17 @@ def test_one_alert_arrives_once_at_each_receiver_in_its_language(store, clock, s
 def test_a_receiver_that_is_away_is_tried_again_later(store, clock, web):
     settings = settings_of(chat=ReceiverSettings(kind="slack", url=web.url))
     book, box = book_and_box(store, clock)
-    delivery = Delivery(settings, box, rendered)
+    delivery = Delivery(settings, rendered)
     web.answers = [(503, {}), (503, {})]
     book.record([ALERT], {"budget_threshold"}, settings.receivers)
-    assert delivery.run() == 1
-    assert delivery.run() == 0  # not at once
+    assert delivery.run(box) == 1
+    assert delivery.run(box) == 0  # not at once
     clock.now += 31
-    assert delivery.run() == 1
+    assert delivery.run(box) == 1
     clock.now += 31
-    assert delivery.run() == 0  # longer each time
+    assert delivery.run(box) == 0  # longer each time
     clock.now += 120
-    assert delivery.run() == 1
+    assert delivery.run(box) == 1
     [message] = box.all()
     assert message.state == "sent"
     outcomes = [outcome for _, outcome in box.attempts(message)]
@@ -329,11 +329,11 @@ def test_a_receiver_that_is_away_is_tried_again_later(store, clock, web):
 def test_in_the_end_it_is_given_up_and_shown(store, clock, web):
     settings = settings_of(chat=ReceiverSettings(kind="slack", url=web.url))
     book, box = book_and_box(store, clock)
-    delivery = Delivery(settings, box, rendered)
+    delivery = Delivery(settings, rendered)
     web.answers = [(503, {})] * 50
     book.record([ALERT], {"budget_threshold"}, settings.receivers)
     for _ in range(20):
-        delivery.run()
+        delivery.run(box)
         clock.now += 25 * 3600
     [message] = box.all()
     assert message.state == "dead"
@@ -341,7 +341,7 @@ def test_in_the_end_it_is_given_up_and_shown(store, clock, web):
     assert len(web.came) == message.attempts == 7
     web.answers = []
     assert box.retry() == 1
-    delivery.run()
+    delivery.run(box)
     assert box.all()[0].state == "sent"
 
 
@@ -350,7 +350,7 @@ def test_what_can_never_arrive_is_given_up_at_once(store, clock, web):
     book, box = book_and_box(store, clock)
     web.answers = [(404, {})]
     book.record([ALERT], {"budget_threshold"}, settings.receivers)
-    Delivery(settings, box, rendered).run()
+    Delivery(settings, rendered).run(box)
     assert box.all()[0].state == "dead"
     assert len(web.came) == 1
 
@@ -367,16 +367,16 @@ def test_a_sender_that_died_before_it_noted_sends_again_under_the_same_identity(
     book.record([ALERT], {"budget_threshold"}, settings.receivers)
     for _ in range(2):
         with pytest.raises(SystemExit):
-            Delivery(settings, Dies(store, clock=clock), rendered).run()
-    living = Delivery(settings, box, rendered)
-    assert living.run() == 0  # claimed still
+            Delivery(settings, rendered).run(Dies(store, clock=clock))
+    living = Delivery(settings, rendered)
+    assert living.run(box) == 0  # claimed still
     clock.now += 121
-    assert living.run() == 2
+    assert living.run(box) == 2
     assert len(smtp.inbox) == len(web.came) == 2
     assert len({mail["message-id"] for mail in smtp.inbox}) == 1
     assert len({headers["idempotency-key"] for _, headers, _ in web.came}) == 1
     clock.now += 3600
-    assert living.run() == 0
+    assert living.run(box) == 0
 
 
 def test_two_senders_share_the_work_and_send_nothing_twice(store, clock, web):
@@ -384,9 +384,9 @@ def test_two_senders_share_the_work_and_send_nothing_twice(store, clock, web):
     book, _ = book_and_box(store, clock)
     alerts = [replace(ALERT, key=f"k{number}") for number in range(12)]
     book.record(alerts, {"budget_threshold"}, settings.receivers)
-    senders = [Delivery(settings, Outbox(store, clock=clock), rendered) for _ in range(3)]
+    senders = [(Delivery(settings, rendered), Outbox(store, clock=clock)) for _ in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        assert sum(pool.map(lambda sender: sender.run(), senders)) == 12
+        assert sum(pool.map(lambda sender: sender[0].run(sender[1]), senders)) == 12
     assert len({headers["idempotency-key"] for _, headers, _ in web.came}) == len(web.came) == 12
 
 
@@ -398,24 +398,23 @@ def test_a_receiver_taken_out_of_the_settings_and_words_that_fail(store, clock, 
     def broken(message, language):
         raise ZeroDivisionError
 
-    Delivery(settings_of(chat=chat), box, broken).run()
+    Delivery(settings_of(chat=chat), broken).run(box)
     states = {message.receiver: (message.state, message.last_error) for message in box.all()}
     assert states["gone"][0] == "dead"
     assert states["chat"] == ("waiting", "a defect of Mesure: ZeroDivisionError")
 
 
-def test_an_e_mail_receiver_needs_a_server_and_addresses(store, clock, smtp):
-    box = Outbox(store, clock=clock)
+def test_an_e_mail_receiver_needs_a_server_and_addresses(smtp):
     with pytest.raises(ConfigError, match="mail server"):
-        Delivery(settings_of(team=TEAM), box, rendered)
+        Delivery(settings_of(team=TEAM), rendered)
     with pytest.raises(ConfigError, match="mail server"):
-        Delivery(settings_of(smtp, team=ReceiverSettings(kind="email")), box, rendered)
+        Delivery(settings_of(smtp, team=ReceiverSettings(kind="email")), rendered)
 
 
 def test_a_test_message_goes_to_each(store, clock, web):
     settings = settings_of(chat=ReceiverSettings(kind="slack", url=web.url))
     box = Outbox(store, clock=clock)
     [made] = box.test(["chat"], ALERT.to_json())
-    assert Delivery(settings, box, rendered).run() == 1
+    assert Delivery(settings, rendered).run(box) == 1
     assert box.all()[0].id == made
     assert (box.all()[0].kind, box.all()[0].state) == ("test", "sent")

@@ -10,12 +10,16 @@ from mesure.apps.events_door import EVENTS_PATH, EventsDoor
 from mesure.apps.gateway.keeping import content_of
 from mesure.apps.gateway.keys import ring_of
 from mesure.apps.gateway.metrics import render_metrics
+from mesure.apps.notices import Words
 from mesure.apps.otlp import PATHS, OtlpApp, open_grpc, otlp_metrics
 from mesure.apps.web import create_web
 from mesure.ledger import Committer, Ledger, View, retain
 from mesure.meter.otlp import Intake
 from mesure.meter.pseudonyms import Pseudonyms
 from mesure.meter.sensors import OwnMeter
+from mesure.policy.leases import machine_id
+from mesure.policy.watching import Watch
+from mesure.state import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,9 +65,13 @@ class House:
         self._intake = Intake(settings, spool, pseudonyms)
         self._otlp = OtlpApp(settings, self._intake, self.keys)
         self._grpc = open_grpc(settings, self._intake, self.keys)
+        view = View(self.ledger, self.committer, settings)
+        store = partial(open_store, settings)
+        self._data = data
+        self.watch = Watch(settings, view, self.ledger, self.committer, store, Words(settings, _address(settings)))
         self.web = create_web(
             settings,
-            View(self.ledger, self.committer, settings),
+            view,
             own=own or OwnMeter(),
             gateway_metrics=self.metrics,
             health=self.health,
@@ -78,9 +86,11 @@ class House:
             self.keys.start()
         if self._grpc is not None:
             self._grpc.start()
+        self.watch.start(machine_id(self._data))
 
     def close(self) -> None:
         """What is still in the spool reaches the table."""
+        self.watch.stop()
         if self._grpc is not None:
             self._grpc.stop()
         self._spool.close()
@@ -111,4 +121,11 @@ class House:
             "spool_written": totals.spool_written,
             "spool_failed": totals.spool_failed,
             "keys": self.keys.state.to_json() if self.keys else None,
+            "alerts": self.watch.state.to_json(),
         }
+
+
+def _address(settings: Settings) -> str:
+    """Of the pages, as this machine reaches them."""
+    host = settings.server.host
+    return f"http://[{host}]:{settings.server.port}" if ":" in host else f"http://{host}:{settings.server.port}"

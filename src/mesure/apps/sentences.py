@@ -18,6 +18,7 @@ __all__ = ["foreseen", "in_language", "told"]
 #: Patterns with values in them. A test finds the sentences that are missing here.
 _WITH_VALUES = (
     *sentences_of_imports.WITH_VALUES,
+    *sentences_of_policy.WITH_VALUES,
     *sentences_of_sensors.WITH_VALUES,
     mark("The key of pseudonyms cannot be used: {reason}"),
     mark("The key of the content store cannot be used: {reason}"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from mesure.i18n import mark
 
-__all__ = ["PLAIN"]
+__all__ = ["PLAIN", "WITH_VALUES"]
+
+WITH_VALUES = (mark("The data folder cannot be used: {reason}"),)
 
 PLAIN = (
     mark("A budget's name has 1 to 80 characters"),
@@ -33,4 +35,10 @@ PLAIN = (
     mark("Give its url, or url_env with the variable that holds it"),
     mark("A receiver of e-mail needs addresses, and a mail server"),
     mark("Give its `to`, and `host` under [mail]"),
+    mark("No budget has this name"),
+    mark("See the names with: mesure budgets list"),
+    mark("No receiver of alerts is configured"),
+    mark("Write [receivers.<name>] in mesure.toml; see docs/alerts.md"),
+    mark("No receiver has this name"),
+    mark("Use a name of a [receivers.<name>] table"),
 )

@@ -29,10 +29,9 @@ class Renderer(Protocol):
 class Delivery:
     """Receivers as configured. Raises `ConfigError` where one cannot be reached as it stands."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, render: Renderer) -> None:
+    def __init__(self, settings: Settings, render: Renderer) -> None:
         self._receivers = settings.receivers
         self._language = settings.organisation.language
-        self._outbox = outbox
         self._render = render
         kinds = {receiver.kind for receiver in settings.receivers.values()}
         self._mail = Mail(settings.mail) if "email" in kinds and settings.mail.host else None
@@ -47,30 +46,30 @@ class Delivery:
                     action="Give its `to`, and `host` under [mail]",
                 )
 
-    def run(self, most: int = 100) -> int:
+    def run(self, outbox: Outbox, most: int = 100) -> int:
         """Send what is due; returns how many messages were tried. Raises `StateError`."""
         for tried in range(most):
-            message = self._outbox.claim()
+            message = outbox.claim()
             if message is None:
                 return tried
-            self._deliver(message)
+            self._deliver(outbox, message)
         return most
 
-    def _deliver(self, message: Message) -> None:
+    def _deliver(self, outbox: Outbox, message: Message) -> None:
         receiver = self._receivers.get(message.receiver)
         if receiver is None:
-            self._outbox.failed(message, "no such receiver is configured any more", lasting=True)
+            outbox.failed(message, "no such receiver is configured any more", lasting=True)
             return
         try:
             self._send(message, receiver)
         except Undelivered as error:
             log.warning("An alert could not be sent to %s: %s", message.receiver, error.reason)
-            self._outbox.failed(message, error.reason, lasting=error.lasting, wait_s=error.wait_s)
+            outbox.failed(message, error.reason, lasting=error.lasting, wait_s=error.wait_s)
         except Exception as error:
             log.exception("An alert could not be sent to %s", message.receiver)
-            self._outbox.failed(message, f"a defect of Mesure: {type(error).__name__}")
+            outbox.failed(message, f"a defect of Mesure: {type(error).__name__}")
         else:
-            self._outbox.sent(message)
+            outbox.sent(message)
 
     def _send(self, message: Message, receiver: ReceiverSettings) -> None:
         notice = self._render(message, receiver.language or self._language)

@@ -211,6 +211,12 @@ class Gate:
             self._keep(call, found)
         return None
 
+    def take(self, call: str, wanted: Sequence[Wanted]) -> None:
+        """Reserve for a call that is never refused (a path that stays open): it counts like any other."""
+        now = self._clock()
+        with self._lock:
+            self._keep(call, [(want.budget, self._of(want.budget, now), want.amount) for want in wanted])
+
     def reconcile(self, call: str, took: Callable[[Budget], float | None]) -> None:
         """Put what a call took in the place of what was reserved; where nobody knows, the reservation stands."""
         with self._lock:

@@ -10,14 +10,19 @@ counted in full until the ledger of its machine has said what was really spent: 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
+
+from mesure.errors import StateError
+from mesure.record import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from mesure.state import Store, Transaction
 
-__all__ = ["LEASE_S", "Account", "Ask", "Grant", "Leases", "Standing"]
+__all__ = ["LEASE_S", "Account", "Ask", "Grant", "Leases", "Standing", "machine_id"]
 
 #: How long a worker may go on with what it holds while the store does not answer.
 LEASE_S = 600.0
@@ -25,6 +30,23 @@ LEASE_S = 600.0
 _GRACE_MS = 60_000
 #: Of what nobody holds, a worker takes at most this share in stock.
 _MOST_OF_FREE = 0.1
+
+
+def machine_id(folder: Path) -> str:
+    """What a data folder, with its ledger, is known by in the state store: made once. Raises `StateError`."""
+    file = folder / "machine.id"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), file.open("x", encoding="ascii") as made:
+            made.write(new_id())
+        return file.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise StateError(
+            f"The data folder cannot be used: {error.strerror}",
+            value=str(folder),
+            action="Make it writable for this user, or choose another data folder",
+            code="state_readonly",
+        ) from None
 
 
 class Account(NamedTuple):

@@ -103,10 +103,10 @@ def composed(sender: str, to: list[str], notice: Notice, identity: str, at: date
     message["Message-ID"] = f"<{identity}@{parseaddr(sender)[1].rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     lines = [notice.text, ""]
-    lines += [f"- {name}: {value}" for name, value in notice.figures]
+    lines += [f"- {line}" for line in notice.lines()]
     lines += ["", notice.action]
     if notice.link:
-        lines += ["", f"{notice.link_text}: {notice.link}"]
+        lines += ["", notice.link_text, notice.link]
     message.set_content("\n".join(lines) + "\n")
     message["Content-Language"] = notice.language  # after the content, which takes such headers away
     return message

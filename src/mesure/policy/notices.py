@@ -19,6 +19,11 @@ class Notice(NamedTuple):
     severity: str
     language: str
 
+    def lines(self) -> list[str]:
+        """Figures as lines, with the colon of the language."""
+        colon = "\u00a0:" if self.language == "fr" else ":"
+        return [f"{name}{colon} {value}" for name, value in self.figures]
+
 
 class Undelivered(Exception):  # noqa: N818  (an outcome, told to the outbox; no part of it is secret)
     """A try that failed. `lasting`: another would fail too; `wait_s`: the other side asks to wait that long."""

@@ -6,7 +6,7 @@ import time
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from mesure.catalogue import current
@@ -82,6 +82,35 @@ class Progress:
     @property
     def exceeded(self) -> bool:
         return self.spent.value >= self.budget.limit
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs and pages: amounts in the budget's unit."""
+        budget, foreseen = self.budget, self.foreseen
+        return {
+            "name": budget.name,
+            "unit": budget.unit,
+            "limit": budget.limit,
+            "mode": budget.mode,
+            "scope": budget.scope.given(),
+            "period": {
+                "name": budget.period,
+                "start": self.period.start.isoformat(),
+                "end": self.period.end.isoformat(),
+            },
+            "thresholds": list(budget.thresholds),
+            "spent": self.spent.value,
+            "share": self.share,
+            "calls": self.spent.calls,
+            "unknown_calls": self.spent.unknown,
+            "exceeded": self.exceeded,
+            "outlook": weigh(self),
+            "pinned": {"method": self.pinned.method, "catalogue": self.pinned.catalogue},
+            "restated": None if self.restated is None else self.restated.value,
+            "foreseen": None if foreseen is None else foreseen._asdict(),
+            "overrun": {name: day.isoformat() if day else None for name, day in self.overrun._asdict().items()},
+            "history": self.history,
+            "at": self.at.isoformat(),
+        }
 
     @property
     def reached(self) -> float | None:

@@ -111,7 +111,7 @@ def _generic(notice: Notice, message: Message) -> dict[str, Any]:
 
 
 def _slack(notice: Notice, message: Message) -> dict[str, Any]:  # noqa: ARG001
-    figures = "".join(f"\n• {_slacked(name)}: {_slacked(value)}" for name, value in notice.figures)
+    figures = "".join(f"\n• {_slacked(line)}" for line in notice.lines())
     text = f"{_slacked(notice.text)}{figures}\n\n{_slacked(notice.action)}"
     if notice.link:
         text += f"\n<{notice.link}|{_slacked(notice.link_text)}>"

@@ -235,7 +235,7 @@ def test_json_is_the_same_in_both_languages(mesure: Run, arguments: tuple[object
 
 def test_no_command_is_without_a_contract() -> None:
     """Some have theirs in test_up, the demo's own tests, test_catalogue_command, test_ledger, test_keys, test_state,
-    test_sensors_command, test_agent, test_contacts."""
+    test_sensors_command, test_agent, test_contacts, test_budgets_command, test_alerts_command."""
     assert set(COMMANDS) == {
         *(
             "up",
@@ -251,5 +251,7 @@ def test_no_command_is_without_a_contract() -> None:
             "sensors",
             "agent",
             "contacts",
+            "budgets",
+            "alerts",
         ),
     }

@@ -32,6 +32,8 @@ COMMANDS = {
         mark("Read, check, compare and extend the facts behind figures."),
     ),
     "ledger": ("mesure.apps.cli.ledger", mark("Read past traffic under other methods and catalogues.")),
+    "budgets": ("mesure.apps.cli.budgets", mark("See how far budgets are, and set them.")),
+    "alerts": ("mesure.apps.cli.alerts", mark("See and snooze alerts, and test who is told.")),
     "keys": ("mesure.apps.cli.keys", mark("Make, rotate and revoke the virtual keys of the gateway.")),
     "state": ("mesure.apps.cli.state", mark("Back up and restore what Mesure keeps beside the ledger.")),
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files into the ledger: exports, tables, metrics.")),
