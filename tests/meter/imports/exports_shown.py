@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import Any, NamedTuple
 
@@ -333,6 +335,96 @@ PROMETHEUS = json.dumps(
 DAY, NEXT = "2025-11-20T00:00:00+00:00", "2025-11-21T00:00:00+00:00"
 D26, N26 = "2026-11-20T00:00:00+00:00", "2026-11-21T00:00:00+00:00"
 
+LITELLM_COLUMNS = (
+    *("request_id", "call_type", "api_key", "spend", "total_tokens", "prompt_tokens", "completion_tokens"),
+    *("startTime", "endTime", "request_duration_ms", "model", "model_group", "custom_llm_provider", "user", "metadata"),
+    *("cache_hit", "request_tags", "team_id", "end_user", "messages", "session_id", "status"),
+)
+
+
+def spend_log(**given: Any) -> Facts:
+    """A row of `LiteLLM_SpendLogs`, its JSON columns as text."""
+    row: Facts = dict.fromkeys(LITELLM_COLUMNS, "")
+    row |= {
+        "request_id": "chatcmpl-AbCdEfGhIjKlMnOpQrStUv",
+        "call_type": "acompletion",
+        "api_key": "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b",
+        "spend": 0.0042,
+        "total_tokens": 160,
+        "prompt_tokens": 120,
+        "completion_tokens": 40,
+        "startTime": "2026-11-20T08:00:00.250Z",
+        "endTime": "2026-11-20T08:00:01.750Z",
+        "request_duration_ms": 1500,
+        "model": "azure/gpt-4o",
+        "custom_llm_provider": "azure",
+        "user": "jeanne",
+        "metadata": json.dumps({"user_api_key_alias": "jeanne"}),
+        "cache_hit": "False",
+        "request_tags": "[]",
+        "end_user": "jeanne",
+        "messages": json.dumps([{"content": "a secret"}]),
+        "status": "success",
+    }
+    return row | given
+
+
+def as_csv(rows: list[Facts]) -> str:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+_USAGE_OBJECT: Facts = {
+    "prompt_tokens": 120,
+    "completion_tokens": 40,
+    "total_tokens": 160,
+    "prompt_tokens_details": {"cached_tokens": 64},
+    "completion_tokens_details": {"reasoning_tokens": 12},
+}
+LITELLM_ROWS = [
+    spend_log(
+        metadata=json.dumps({"usage_object": _USAGE_OBJECT}),
+        request_tags=json.dumps(["team:support", "use_case:reply", "environment:test", "User-Agent: x"]),
+    ),
+    spend_log(request_id="chatcmpl-1_cache_hit1763625601.5", cache_hit="True", spend=0.0),
+    spend_log(request_id="0f5e", status="failure", prompt_tokens=0, completion_tokens=0, spend=0.0),
+    spend_log(request_id="e-1", call_type="aembedding", prompt_tokens=14, completion_tokens=0, team_id="t-7"),
+    spend_log(request_id="f-1", call_type="create_file", prompt_tokens=0, completion_tokens=0),
+]
+#: As the interface gives them: the JSON columns are JSON.
+LITELLM_JSON = json.dumps(
+    [
+        {**row, "metadata": json.loads(row["metadata"]), "request_tags": json.loads(row["request_tags"])}
+        for row in LITELLM_ROWS
+    ]
+)
+_LITELLM_EVENTS: tuple[Facts, ...] = (
+    {
+        "response_id": "chatcmpl-AbCdEfGhIjKlMnOpQrStUv",
+        "started_at": "2026-11-20T08:00:00.250000+00:00",
+        "provider": "azure",
+        "model_requested": "gpt-4o",
+        "operation": "chat",
+        "input_tokens": 120,
+        "cached_input_tokens": 64,
+        "output_tokens": 40,
+        "reasoning_tokens": 12,
+        "duration_ms": 1500.0,
+        "cost": 0.0042,
+        "cost_currency": "USD",
+        "team": "support",
+        "use_case": "reply",
+        "environment": "test",
+        "status": "ok",
+    },
+    {"response_id": "chatcmpl-1_cache_hit1763625601.5", "route": "cache", "input_tokens": 0, "output_tokens": 0},
+    {"response_id": "0f5e", "status": "error", "input_tokens": 0, "output_tokens": 0},
+    {"operation": "embeddings", "input_tokens": 14, "output_tokens": 0, "team": "t-7"},
+)
+
 SHOWN: tuple[Shown, ...] = (
     Shown(
         "openai-usage",
@@ -532,6 +624,8 @@ SHOWN: tuple[Shown, ...] = (
         ),
         ("jeanne", "secret"),
     ),
+    Shown("litellm", "spend.csv", as_csv(LITELLM_ROWS), _LITELLM_EVENTS, ("jeanne", "secret", "88dc28")),
+    Shown("litellm", "spend.json", LITELLM_JSON, _LITELLM_EVENTS, ("jeanne", "secret", "88dc28")),
     Shown(
         "openrouter-activity",
         "activity.json",

@@ -154,7 +154,7 @@ def key_of(event: UsageEvent) -> str:
 def test_an_aggregate_has_a_key_and_a_call_has_none(write: Write, shown: Shown) -> None:
     events = events_of(write(shown.name, shown.content))
     keys = [(event.labels or {}).get("aggregate") for event in events]
-    calls = shown.export in ("langfuse", "helicone", "openrouter-generations")
+    calls = shown.export in ("langfuse", "helicone", "litellm", "openrouter-generations")
     assert [key is None for key in keys] == [calls] * len(events)
     assert [event.response_id or event.span_id for event in events if not calls] == [None] * (
         0 if calls else len(events)

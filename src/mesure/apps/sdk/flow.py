@@ -92,9 +92,13 @@ class Flow:
         return True
 
     def work(self, items: Sequence[Any]) -> None:
-        """Events, and spans of which some are calls."""
-        self._events = [item for item in items if isinstance(item, UsageEvent)]
-        if spans := [item for item in items if not isinstance(item, UsageEvent)]:
+        """Events, functions that make one here, and spans of which some are calls."""
+        made = (item(self) if callable(item) else item for item in items)
+        spans: list[Any] = []
+        self._events = []
+        for item in made:
+            (self._events if isinstance(item, UsageEvent) else spans).append(item)
+        if spans:
             from mesure.apps.sdk.spans import record_of
 
             records = [record_of(span, self.intake.wanted, self._resource) for span in spans]

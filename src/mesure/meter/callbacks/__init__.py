@@ -1,0 +1,1 @@
+"""What gateways of others tell of each call they passed on."""
