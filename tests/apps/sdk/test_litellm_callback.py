@@ -49,9 +49,8 @@ def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
 
 
 def kwargs(**given: Any) -> dict[str, Any]:
-    return {
-        "standard_logging_object": _CALL | {"litellm_call_id": "1", "prompt_tokens": 12, "completion_tokens": 3} | given
-    }
+    counts = {"litellm_call_id": "1", "prompt_tokens": 12, "completion_tokens": 3}
+    return {"standard_logging_object": _CALL | counts | given}
 
 
 def test_each_call_is_taken_once_by_whichever_method(module: Any, tmp_path: Path) -> None:

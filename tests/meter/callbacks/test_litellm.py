@@ -52,12 +52,8 @@ def event(said: dict[str, Any] | None = None, **given: Any) -> UsageEvent:
 
 def test_a_call() -> None:
     call = event()
-    assert (call.provider, call.model_requested, call.operation, call.source) == (
-        "openai",
-        "gpt-4o",
-        "chat",
-        "callback",
-    )
+    assert (call.provider, call.model_requested) == ("openai", "gpt-4o")
+    assert (call.operation, call.source) == ("chat", "callback")
     assert (call.input_tokens, call.output_tokens, call.tokens_reported) == (120, 40, True)
     assert (call.cost, call.cost_currency, call.max_output_tokens) == (0.0042, "USD", 300)
     assert (call.started_at, call.duration_ms) == (datetime.fromtimestamp(_START, UTC), 1500.0)
@@ -114,10 +110,8 @@ def test_failures(told: Any, recorded: tuple[Any, ...]) -> None:
 
 
 def test_who_it_was_for_from_the_request_then_its_tags_then_its_key() -> None:
-    metadata = {
-        "user_api_key_team_alias": "of the key",
-        "requester_metadata": {"use_case": "reply", "mesure_task": "t"},
-    }
+    said = {"use_case": "reply", "mesure_task": "t"}
+    metadata = {"user_api_key_team_alias": "of the key", "requester_metadata": said}
     tags = ["use_case:of the tag", "end_client:Öst", "environment:test", "User-Agent: curl", "chat"]
     call = event(metadata=metadata, request_tags=tags, end_user="someone", session_id="s-1")
     assert (call.team, call.use_case, call.end_client, call.task) == ("of the key", "reply", "Öst", "t")
