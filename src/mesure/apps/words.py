@@ -62,6 +62,11 @@ DEMOS = frozenset({"demo", "demo-upstream"})
 SENSORS: dict[str, str] = {
     "cpu-time": mark("processor time (the operating system counts it), times the power of a busy thread"),
     "rapl": mark("the processor's own energy counter (RAPL)"),
+    "nvml": mark("the boards' own energy counter (NVML)"),
+    "amd": mark("the boards' own counter (AMD)"),
+    "apple": mark("the chip's own energy counters (Apple)"),
+    "bmc": mark("the power that the server's management controller reads"),
+    "metric": mark("a metric declared in the configuration"),
 }
 
 #: Formulas of energy that came with the call, where it was not read but modelled.

@@ -97,6 +97,15 @@ def test_what_the_configuration_declares_is_tried(mesure: Run, monkeypatch: pyte
     assert modelled["error_high"] > 1.1
 
 
+@pytest.mark.parametrize(("contained", "language"), [(True, "en"), (True, "fr"), (False, "en")])
+def test_a_container_is_said(mesure: Run, monkeypatch: pytest.MonkeyPatch, contained: bool, language: str) -> None:
+    monkeypatch.setattr("mesure.meter.sensors.look", list)
+    monkeypatch.setattr("mesure.meter.sensors.in_container", lambda: contained)
+    assert mesure("sensors", "--json").data == {"sensors": [], "container": contained}
+    out = mesure("sensors", "--lang", language).out
+    assert ("container" in out or "conteneur" in out) is contained
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [

@@ -43,7 +43,7 @@ SCOPES = {
 @click.pass_obj
 def command(voice: Voice, /, config: str | None, watch: bool) -> None:
     from mesure.config import load_settings
-    from mesure.meter.sensors import declared_sensors, look
+    from mesure.meter.sensors import declared_sensors, in_container, look
 
     settings = load_settings(config)
     local, declared = look(), declared_sensors(settings.sensors)
@@ -51,9 +51,13 @@ def command(voice: Voice, /, config: str | None, watch: bool) -> None:
     try:
         time.sleep(1.0 if opened else 0.0)  # counters give watts between two readings
         samples = {id(sensor): sensor.sample() for sensor in opened}
-        voice.emit({"sensors": [sensor_json(voice, found, samples) for found in (*local, *declared)]})
+        contained = in_container()
+        told = [sensor_json(voice, found, samples) for found in (*local, *declared)]
+        voice.emit({"sensors": told, "container": contained})
         voice.say(voice.t("On this machine:"))
         say_table(voice, local, samples)
+        if contained:
+            voice.say(voice.t("This seems to be a container, where counters are often hidden: see docs/sensors.md."))
         if declared:
             voice.say()
             voice.say(voice.t("Declared in the configuration:"))

@@ -35,7 +35,7 @@ def sensed(event: UsageEvent) -> Sensed | None:
     if event.energy_j is None:
         return None
     sensor, modelled = event.energy_sensor or "", event.energy_status != "measured"
-    if sensor == "rapl":
+    if sensor == "rapl" and event.source != "sensor":  # shared out by processor time, not by tokens
         return Sensed(sensor, modelled, factor(RAPL_NEIGHBOURS))
     power = _thread_power(event) if sensor == "cpu-time" else None
     return Sensed(sensor, modelled, power, event.energy_j / power.value if power else None)

@@ -192,7 +192,8 @@ def _facts(event: UsageEvent, used: Sensed | None, reader: Reader) -> list[Node]
 
 def _sensor(name: str, reader: Reader) -> str:
     """In words; a sensor of somebody else's by the name it gave itself."""
-    return reader.t.t(SENSORS[name]) if name in SENSORS else name
+    kind, _, way = name.partition(":")
+    return f"{reader.t.t(SENSORS[kind])}{f' ({way})' if way else ''}" if kind in SENSORS else name
 
 
 def _outcome(event: UsageEvent, reader: Reader) -> str | None:

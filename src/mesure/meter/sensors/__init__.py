@@ -5,7 +5,7 @@ from mesure.meter.sensors.choice import best_source, why_no_rapl
 from mesure.meter.sensors.cpu_time import CpuTimeSource
 from mesure.meter.sensors.device import Device, Faults, Raw
 from mesure.meter.sensors.factors import SensorFactor, busy_thread_power, factor, machine_cpu_name
-from mesure.meter.sensors.found import Found, declared_sensors, look, open_sensor
+from mesure.meter.sensors.found import Found, declared_sensors, in_container, look, open_sensor
 from mesure.meter.sensors.own import Own, OwnMeter
 from mesure.meter.sensors.rapl import RaplSource
 from mesure.meter.sensors.sensor import Sample, Sensor
@@ -34,6 +34,7 @@ __all__ = [
     "busy_thread_power",
     "declared_sensors",
     "factor",
+    "in_container",
     "look",
     "machine_cpu_name",
     "open_sensor",
