@@ -89,3 +89,16 @@ def site() -> Iterator[Site]:
     source = held_pages.HeldSource(web_scenes.office())
     with Site(source, held_pages.pages(source, notices=("demo",))) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def explored_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The pages over a real ledger, which nobody writes to."""
+    import explored_ledger
+    import held_pages
+
+    made = explored_ledger.events()
+    source = explored_ledger.source(explored_ledger.filled(tmp_path_factory.mktemp("explored"), made))
+    source.events = {event.id: event for event in made}
+    with Site(source, held_pages.pages(source, now=explored_ledger.NOW, headcount=250)) as running:
+        yield running

@@ -135,7 +135,7 @@ def _dates(seen: Seen, reader: Reader) -> Element:
     return details(".dates")[
         summary(aria_current="true" if query.range == "dates" else None)[t.t("Dates…")],
         form(method="get", action=reader.path(PATH))[
-            label[t.t("From"), " ", entry(type="date", name="from", value=first.isoformat(), required=True)],
+            label[t.t("Days from"), " ", entry(type="date", name="from", value=first.isoformat(), required=True)],
             label[t.t("to"), " ", entry(type="date", name="to", value=max(first, last).isoformat(), required=True)],
             [entry(type="hidden", name=name, value=value) for name, value in kept],
             button(type="submit")[t.t("Show")],
