@@ -39,7 +39,7 @@ def table_of(
     """One row a call; `body` is the id of its rows; `dated` where they may be of several days."""
     t, units = reader.t, _units(shown)
     heads = (t.t("Time"), t.t("Use case"), t.t("Model"), t.t("Tokens read → written"), t.t("Energy"), "CO₂e")
-    return table(".calls", aria_label=label)[
+    return table(class_="calls dated" if dated else "calls", aria_label=label)[
         thead[
             tr[
                 [th(class_="n" if i > 2 else None, scope="col")[text] for i, text in enumerate(heads)],

@@ -90,5 +90,5 @@ def time_axis(labels: Sequence[str]) -> Element:
     if step == 1:
         return div(".x.each", aria_hidden="true")[[span[label] for label, _ in cells]]
     return div(".x", aria_hidden="true")[
-        [span(class_=f"g{width}")[label if width * 2 > step else None] for label, width in cells]
+        [span(class_=f"g{width}")[label if width * 2 >= step else None] for label, width in cells]
     ]

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 __all__ = ["content", "title_of"]
 
 entry = htpy.input
+#: Measures whose amounts have no interval.
+_EXACT = ("money", "calls", "tokens")
 
 
 def title_of(seen: Seen, reader: Reader) -> str:
@@ -223,12 +225,16 @@ def _table(seen: Seen, calls: CallPage | None, reader: Reader) -> Element:
     return section(".found")[
         div(".bar")[h2(".tabs")[choices(views, query.view, reader)], _exports(query)],
         table_of(seen, calls, reader),
-        p(".note")[
-            t.t(
-                "In brackets, our 90% interval. Measurements have validated it for the energy of accelerators under "
-                "open-weight models only: not for closed models, other machines, manufacture, CO₂e or water."
-            )
-        ],
+        _brackets(reader) if calls is not None or query.measure not in _EXACT else None,
+    ]
+
+
+def _brackets(reader: Reader) -> Element:
+    return p(".note")[
+        reader.t.t(
+            "In brackets, our 90% interval. Measurements have validated it for the energy of accelerators under "
+            "open-weight models only: not for closed models, other machines, manufacture, CO₂e or water."
+        )
     ]
 
 
