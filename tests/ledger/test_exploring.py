@@ -16,6 +16,7 @@ from mesure.config import LedgerSettings, Settings
 from mesure.errors import InvalidValue, LedgerError
 from mesure.ledger import MEASURES, Committer, Cut, Ledger, Place, Spool, View
 from mesure.ledger.cells import Served, by_served, combined
+from mesure.ledger.cut import column_of
 from mesure.ledger.engine import Engine
 from mesure.ledger.exploring import Explorer
 from mesure.ledger.pricing import Pricer, key_of
@@ -41,6 +42,7 @@ _KINDS: tuple[dict[str, Any], ...] = (
     {"use_case": 'l\'accueil; "1"', "environment": "test"},
     {"use_case": "", "team": None},
     {"organisation": "Nous", "end_client": "Eux"},
+    {"key_id": "k1", "cache_write_tokens": 30},
 )
 
 
@@ -115,9 +117,10 @@ def test_every_impact_is_that_of_single_events(view: View, measure: str) -> None
     assert found.energy_wh[:3] == pytest.approx(expected.amount("energy_wh")[:3], rel=1e-9)
 
 
-@pytest.mark.parametrize("by", ["team", "use_case", "provider", "environment", "organisation", "end_client"])
+@pytest.mark.parametrize("by", ["team", "use_case", "provider", "environment", "organisation", "end_client", "key"])
 def test_groups_are_those_of_single_events(view: View, by: str) -> None:
     rows = dict(view.explore(_cut(by=by), "energy_wh").groups())
+    by = column_of(by)
     assert set(rows) == {getattr(event, by) or None for event in _inside()}
     for value, total in rows.items():
         chosen = [event for event in _inside() if (getattr(event, by) or None) == value]
@@ -158,6 +161,8 @@ def test_groups_by_how_the_figure_came_about(view: View) -> None:
         ((("use_case", 'l\'accueil; "1"'),), {"use_case": 'l\'accueil; "1"'}),
         ((("use_case", None), ("provider", "openai")), {"use_case": None, "provider": "openai"}),
         ((("environment", "test"),), {"environment": "test"}),
+        ((("key", "k1"),), {"key_id": "k1"}),
+        ((("key", None), ("team", "team-2")), {"key_id": None, "team": "team-2"}),
         ((("team", "nobody's"),), {"team": "nobody's"}),
     ],
 )
@@ -326,21 +331,27 @@ def test_money_is_what_came_with_the_calls_or_the_listed_price(tmp_path: Any) ->
     ledger = Ledger(tmp_path)
     given = make_event(0, at_s=-60.0, cost=0.25, cost_currency="USD", model_answered="gpt-4o")
     listed = make_event(0, at_s=-50.0, input_tokens=1_000_000, cached_input_tokens=400_000, output_tokens=100_000)
-    ledger.append([given, listed], {})
+    stored = make_event(1, at_s=-45.0, input_tokens=1_000_000, cache_write_tokens=250_000, output_tokens=0)
+    ledger.append([given, listed, stored], {})
     amounts = View(ledger, None, Settings()).explore(_cut(), "money")
     price = current().price("openai", "gpt-4o", NOON.date())
+    writing = current().price("anthropic", "claude-sonnet-4-5", NOON.date())
     assert price is not None
+    assert writing is not None
+    assert writing.cache_write_usd_per_mtok != writing.input_usd_per_mtok
     usd = (
         0.25
         + 0.6 * (price.input_usd_per_mtok or 0)
         + 0.4 * (price.cached_input_usd_per_mtok or 0)
         + 0.1 * (price.output_usd_per_mtok or 0)
+        + 0.75 * (writing.input_usd_per_mtok or 0)
+        + 0.25 * (writing.cache_write_usd_per_mtok or 0)
     )
     total = amounts.total()
     assert total.amount is not None
     assert total.amount[:3] == pytest.approx((usd, usd, usd))
-    assert (total.amount.unit, total.amount.status, total.counted) == ("USD", Status.MODELLED, 2)
-    assert [found.id for found in amounts.prices()] == [price.id] == list(total.amount.sources)
+    assert (total.amount.unit, total.amount.status, total.counted) == ("USD", Status.MODELLED, 3)
+    assert {found.id for found in amounts.prices()} == {price.id, writing.id} == set(total.amount.sources)
 
 
 def test_an_unknown_price_is_no_zero_and_currencies_do_not_mix(tmp_path: Any) -> None:

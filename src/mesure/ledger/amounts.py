@@ -237,14 +237,16 @@ def _derived(name: str | None, alike: Alike) -> str | None:
 
 
 def _listed(row: Featured, price: Price) -> float | None:
-    """At the listed price of tokens read, read from a cache, and written; None where tokens or a price are unknown,
-    and for what is not paid by tokens."""
+    """At the listed price of tokens read, read from and stored in a cache, and written; None where tokens or a price
+    are unknown, and for what is not paid by tokens."""
     if row.key.makes or (row.basis < formulas.ACCELERATOR and row.basis & formulas.TOKENS_UNKNOWN):
         return None
     cached = price.cached_input_usd_per_mtok
+    stored, plain = price.cache_write_usd_per_mtok, price.input_usd_per_mtok
     asked = (
-        (row.x["x_fresh"], price.input_usd_per_mtok),
-        (row.x["x_cached"], price.input_usd_per_mtok if cached is None else cached),
+        (max(row.x["x_fresh"] - row.stored, 0.0), plain),
+        (row.x["x_cached"], plain if cached is None else cached),
+        (row.stored, plain if stored is None else stored),
         (row.x["x_output"], price.output_usd_per_mtok),
     )
     if any(tokens and usd is None for tokens, usd in asked):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mesure.ledger.cells import Served
 
-__all__ = ["DERIVED", "DIMENSIONS", "MEASURES", "Cut", "Total", "change"]
+__all__ = ["DERIVED", "DIMENSIONS", "MEASURES", "Cut", "Total", "change", "column_of"]
 
 #: What calls are split and chosen by. Never by person.
 DIMENSIONS = (
@@ -26,12 +26,14 @@ DIMENSIONS = (
     "model",  # its canonical name where the catalogue knows it
     "provider",
     "environment",
+    "key",  # the virtual key of the gateway, by its id
     "figure",  # how the energy was obtained: a `Status`
 )
 #: What calls are chosen by, and not split by: the virtual key they were made with.
 _CHOSEN_BY = ("key_id",)
 #: Dimensions that are no column of the record: they come with the price.
 DERIVED = ("model", "figure")
+_COLUMNS = {"key": "key_id"}
 #: Measure -> its unit; money is in the currency that most calls are priced in.
 MEASURES = {
     "energy_wh": "Wh",
@@ -43,6 +45,11 @@ MEASURES = {
     "calls": "calls",
     "tokens": "tokens",
 }
+
+
+def column_of(dimension: str) -> str:
+    """The column of the record that holds a dimension that is not derived."""
+    return _COLUMNS.get(dimension, dimension)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,7 @@ class Featured(NamedTuple):
     calls: int
     tokens: int
     cost: float | None  # of those that brought theirs
+    stored: int  # tokens written to a cache, part of those read
     x: dict[str, float]
 
 
@@ -204,14 +205,14 @@ class Engine:
             media = self._has_media(connection, part)
             connection.execute(
                 f"CREATE OR REPLACE TEMP VIEW staged AS SELECT filename AS file, {asked}{bucket} AS bucket, "
-                f"{ended} AS ended, {', '.join(_KEY_NAMES)}, energy_status, energy_sensor, cost, {', '.join(FACTS)} "
+                f"{ended} AS ended, {', '.join((*_KEY_NAMES, 'energy_status', 'energy_sensor', *_OF_MONEY, *FACTS))} "
                 f"FROM (SELECT *, {_STARTED_S} AS started_s, {_ENDED_S} AS ended_s, {_key_columns()} "
                 f"FROM ({_source(part)})){joined}"
             )
             summed = formulas.SUMMED if media else formulas.SUMMED_TEXT
             # Columns as they are stored: texts made from them would cost more to group by than all the formulas
             by = ", ".join(["file", *names, "bucket", "ended", *_KEY_NAMES, "basis", *READ])
-            sums = ", ".join(f"sum({name})" for name in ("cost", *summed))
+            sums = ", ".join(f"sum({name})" for name in (*_OF_MONEY, *summed))
             staged = self._staged(connection, len(groups), media=media)
             found = connection.execute(f"SELECT {by}, {_COUNTS}, {sums} FROM ({staged}) GROUP BY ALL").fetchall()
         return [featured_of(row, len(groups), summed) for row in found]
@@ -234,6 +235,7 @@ class Engine:
 
 
 _NO_FEATURES = dict.fromkeys(formulas.SUMMED, 0.0)
+_OF_MONEY = ("cost", "cache_write_tokens")
 _NEVER = 1 << 40
 #: To be grouped by as by a column: the currency of what a call cost; for a call without a cost NULL, or `UNPRICED`
 #: where its tokens are not known.
@@ -269,16 +271,18 @@ def priced(pricer: Pricer, row: Featured) -> tuple[Cell, Sums]:
 
 def featured_of(row: tuple[Any, ...], groups: int, summed: Sequence[str] = formulas.SUMMED) -> Featured:
     """A row of the statement: file, `groups` values, bucket, end, `KEY_COLUMNS`, basis, `READ`, events, calls, tokens,
-    cost, `summed`."""
+    cost, tokens stored, `summed`."""
     file, values, (bucket, ended), rest = row[0], row[1 : 1 + groups], row[1 + groups : 3 + groups], row[3 + groups :]
     of_key, rest = rest[: len(Key._fields)], rest[len(Key._fields) :]
-    (basis, *read, events, calls, tokens, cost), features = rest[:8], rest[8:]
+    (basis, *read, events, calls, tokens, cost, stored), features = rest[:9], rest[9:]
     if basis >= formulas.ACCELERATOR:
         obtained = "/".join(text or "" for text in read)
     else:
         obtained = ASSUMED if basis & formulas.TOKENS_UNKNOWN else ""
     x = _NO_FEATURES | dict(zip(summed, features, strict=True))
-    return Featured(file, values, bucket, ended, key_from(of_key), basis, obtained, events, calls, tokens, cost, x)
+    return Featured(
+        file, values, bucket, ended, key_from(of_key), basis, obtained, events, calls, tokens, cost, stored or 0, x
+    )
 
 
 def _column(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mesure.impact import formulas
 from mesure.ledger.amounts import Amounts
 from mesure.ledger.cells import QUARTER_S, quarter_of
-from mesure.ledger.cut import DERIVED
+from mesure.ledger.cut import DERIVED, column_of
 from mesure.ledger.engine import PAID_IN, Engine, Featured, Slice, paid_in
 from mesure.ledger.pricing import key_of
 from mesure.ledger.rollup import within
@@ -99,8 +99,8 @@ class Explorer:
         """Sums of every file within the cut, those not summed yet read in one statement."""
         since, until = second_of(cut.since), second_of(cut.until)
         files = within(snapshot, since, until) if since < until else {}
-        stored = tuple(pair for pair in cut.where if pair[0] not in DERIVED)
-        column = () if cut.by is None or cut.by in DERIVED else (cut.by,)
+        stored = _stored(cut)
+        column = _column(cut)
         asked = (since, until, column, stored, cut.edges)
         kept = {uri: rows for uri, rows in self._kept.pop(asked, {}).items() if uri in files}
         if unread := tuple(uri for uri in files if uri not in kept):
@@ -122,7 +122,7 @@ class Explorer:
     def _recent_rows(self, recent: Sequence[UsageEvent], cut: Cut) -> Iterator[Featured]:
         """Each event that is not in a file yet, as the row it would make."""
         edges = [second_of(edge) for edge in cut.edges]
-        column = () if cut.by is None or cut.by in DERIVED else (cut.by,)
+        column = _column(cut)
         for event in recent:
             if not _holds(event, cut):
                 continue
@@ -141,6 +141,7 @@ class Explorer:
                 event.calls_count,
                 (event.input_tokens or 0) + (event.output_tokens or 0),
                 event.cost,
+                event.cache_write_tokens or 0,
                 {name: impacts.columns[name] for name in formulas.SUMMED},
             )
 
@@ -163,7 +164,7 @@ class Explorer:
         count: int,
     ) -> list[UsageEvent]:
         since, until = second_of(cut.since), second_of(cut.until)
-        stored = tuple(pair for pair in cut.where if pair[0] not in DERIVED)
+        stored = _stored(cut)
         found = [event for event in waiting if after is None or _place(event) < after]
         if models is None or models:
             uris = tuple(within(snapshot, since, until))
@@ -187,10 +188,20 @@ def _derived(cut: Cut) -> bool:
     return any(name in DERIVED for name, _ in cut.where)
 
 
+def _stored(cut: Cut) -> tuple[tuple[str, str | None], ...]:
+    """Its conditions on columns."""
+    return tuple((column_of(name), value) for name, value in cut.where if name not in DERIVED)
+
+
+def _column(cut: Cut) -> tuple[str, ...]:
+    """The column its groups are made by, if it is one."""
+    return () if cut.by is None or cut.by in DERIVED else (column_of(cut.by),)
+
+
 def _holds(event: UsageEvent, cut: Cut) -> bool:
     """Whether an event lies in the cut, as far as its columns tell."""
     return cut.since <= event.started_at < cut.until and all(
-        (getattr(event, name) or None) == value for name, value in cut.where if name not in DERIVED
+        (getattr(event, column) or None) == value for column, value in _stored(cut)
     )
 
 

@@ -88,7 +88,7 @@ class SparkEngine:
     def _priced(self, row: Sequence[Any], groups: int) -> tuple[tuple[str | None, ...], int, Cell, Sums]:
         """As a row of the statement of `Engine`: of no file, ended at no second, costs left aside."""
         until, counts = groups + 1, groups + 1 + len(_KEYS) + 1 + len(READ)
-        added = (*map(int, row[counts : counts + 3]), None)
+        added = (*map(int, row[counts : counts + 3]), None, 0)
         found = featured_of(("", *row[:until], None, *row[until:counts], *added, *row[counts + 3 :]), groups)
         return found.values, found.bucket, *priced(self._pricer, found)
 

@@ -51,6 +51,7 @@ DIMENSIONS: dict[str, _Dimension] = {
     "model": _Dimension(mark("Model"), mark("model not stated"), mark("{measure} by model")),
     "provider": _Dimension(mark("Provider"), mark("provider not stated"), mark("{measure} by provider")),
     "environment": _Dimension(mark("Environment"), mark("environment not stated"), mark("{measure} by environment")),
+    "key": _Dimension(mark("Key"), mark("no key"), mark("{measure} by key")),
     "figure": _Dimension(mark("Origin"), mark("origin not stated"), mark("{measure} by origin of the figures")),
 }
 
