@@ -43,7 +43,7 @@ FACTORS = {
     "embodied": ("embodied", "embodied_hand"),
     "embodied_mpl": ("embodied_mpl",),
     "sites": ("sites",),
-    "stack": ("stack",),
+    "stack": ("stack", "prompts"),
     "training": ("training",),
     "hosts": ("hosts",),
     "equivalences": ("equivalences",),

@@ -168,6 +168,24 @@ class Catalogue:
                 action="Use the catalogue that ships with this version of Mesure.",
             ) from None
 
+    def prompt(self, product: str) -> tuple[Factor, Factor] | None:
+        """Tokens read and written per prompt to a product that people use from a seat; None where none is listed."""
+        return self._lengths(f"prompt-{product}")
+
+    def minute(self, product: str) -> tuple[Factor, Factor] | None:
+        """Tokens read and written per minute of talk with a product; None where none is listed."""
+        return self._lengths(f"minute-{product}")
+
+    def products(self) -> tuple[str, ...]:
+        """Products of which lengths of prompts or of minutes are listed."""
+        starts = ("prompt-", "minute-")
+        found = {name.partition("-")[2] for name in self._entities("stack") if name.startswith(starts)}
+        return tuple(sorted(found))
+
+    def _lengths(self, entity: str) -> tuple[Factor, Factor] | None:
+        found = self._tables.factors_of("stack", entity)
+        return (found["input"][-1], found["output"][-1]) if {"input", "output"} <= found.keys() else None
+
     def technologies(self) -> dict[str, dict[str, Factor]]:
         """Technology of generation -> parameter (water, adpe, pe) -> factor per kWh."""
         found = {entity: self._tables.factors_of("technologies", entity) for entity in self._entities("technologies")}

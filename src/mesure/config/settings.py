@@ -20,6 +20,7 @@ __all__ = [
     "OrganisationSettings",
     "OtlpSettings",
     "PrivacySettings",
+    "ProfileSettings",
     "ProviderSettings",
     "ReceiverSettings",
     "SensorSettings",
@@ -225,6 +226,25 @@ class LedgerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileSettings:
+    """Declared use that nothing counts: seats x active days x prompts (or minutes) a day; see `mesure declare`."""
+
+    product: str = _setting("", "Product whose prompts the catalogue estimates: assistant, microsoft-365-copilot...")
+    model: str = _setting("", "Model behind it, if known.")
+    provider: str = _setting("", "Who provides it.")
+    team: str = _setting("", "Team it is written on.")
+    end_client: str = _setting("", "End client it is written on.")
+    use_case: str = _setting("", "Use case it is written on.")
+    application: str = _setting("", "Application it is written on; the product if empty.")
+    seats: int = _setting(0, "People who have it.")
+    active_days: float = _setting(0.0, "Days of the period on which a seat is used.")
+    prompts_per_day: float = _setting(0.0, "Prompts of a seat on such a day.")
+    minutes_per_day: float = _setting(0.0, "Minutes of talk of a seat on such a day.")
+    since: str = _setting("", "First day, as 2026-11-01.")
+    until: str = _setting("", "Last day.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContactSettings:
     """Contacts of a contact centre, brought in by `mesure contacts import`."""
 
@@ -373,5 +393,6 @@ class Settings:
     mail: MailSettings = field(default_factory=MailSettings)
     receivers: dict[str, ReceiverSettings] = field(default_factory=dict)
     contacts: ContactSettings = field(default_factory=ContactSettings)
+    profiles: dict[str, ProfileSettings] = field(default_factory=dict)
     imports: dict[str, ImportSettings] = field(default_factory=dict)
     content: dict[str, ContentSettings] = field(default_factory=dict)

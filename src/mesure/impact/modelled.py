@@ -85,13 +85,14 @@ def modelled(
     hardware = used_factors(deployment, year, local=local)
     if subject.media:
         return _of_media(subject, deployment, year, reference, hardware)
-    return _of_text(subject, deployment, year, reference, hardware, local=local)
+    return _of_text(model, subject, deployment, year, reference, hardware, local=local)
 
 
 # Text
 
 
 def _of_text(
+    name: str,
     subject: Subject,
     deployment: Deployment,
     year: int | None,
@@ -103,25 +104,26 @@ def _of_text(
     encoder = subject.modality == "embedding"
     images = max(text.images for _, text in subject.texts)
     kind = "video" if images > 1.0 else "image" if images else "text"
-    written = 0.0 if encoder else belief("output").value if reference.output_tokens is None else reference.output_tokens
-    read = assumed_input(kind, written) if reference.input_tokens is None else reference.input_tokens
+    usually = _Usual.of(name, kind)
+    usual = 0.0 if encoder else usually.output.value
+    written = usual if reference.output_tokens is None else reference.output_tokens
+    read = usually.read(written) if reference.input_tokens is None else reference.input_tokens
     if not read + written:
-        read, written = assumed_input(kind, belief("output").value), 0.0 if encoder else belief("output").value
+        read, written = usually.read(usually.output.value), usual
     lengths = Lengths(read, written)
     scenarios = text_scenarios(subject.texts, deployment, year, lengths, local=local, encoder=encoder)
     counts = physics.feature_counts(read, 0.0, written)
     values = [physics.total(scenario.energy_wh, counts) for scenario in scenarios]
     terms, counted = _text_form(scenarios, values)
-    reads = _nodes(assumed_input(kind, written), _log_spread(belief(f"input_{kind}")))
-    writes = [(0.0, 1.0)] if encoder else _nodes(belief("output").value, _log_spread(belief("output")))
-    assumed = assumed_input(kind, written)
-    usual = 0.0 if encoder else belief("output").value
+    reads = _nodes(usually.read(written), _log_spread(usually.input))
+    writes = [(0.0, 1.0)] if encoder else _nodes(usual, _log_spread(usually.output))
+    assumed = usually.read(written)
     errors = {
         "counted": _relative(counted, counted.mid),
         "input": _relative(_unknown(scenarios, reads, [(written, 1.0)]), _at(terms, assumed, written)),
         "assumed": _relative(_unknown(scenarios, reads, writes), _at(terms, assumed, usual)),
     }
-    audio, audio_factors = _audio(terms, subject.modality)
+    audio, audio_factors = _audio(terms, subject.modality, name)
     all_terms = dict.fromkeys(MEDIA_TERMS, 0.0) | terms | {"audio_second": audio.mid}
     if audio.mid:
         errors = {name: _widened(spread, audio) for name, spread in errors.items()}
@@ -134,9 +136,28 @@ def _of_text(
         ]
     )
     own = (residual("encoder"),) if encoder else ()
-    factors = (*subject.factors, *hardware, *constant_factors("text"), *own, *audio_factors)
+    factors = (*subject.factors, *hardware, *constant_factors("text"), *own, *usually.factors, *audio_factors)
     used = (*factors, seconds) if audio.mid else factors
     return Modelled(subject, form, power, tuple(dict.fromkeys(used)), tuple(scenarios))
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """Lengths that stand for unknown ones: those of a product that people use from a seat, else of any call."""
+
+    kind: str
+    input: Factor
+    output: Factor
+    factors: tuple[Factor, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, kind: str) -> _Usual:
+        if (product := current().prompt(name)) is not None:
+            return cls(kind, *product, product)
+        return cls(kind, belief(f"input_{kind}"), belief("output"))
+
+    def read(self, written: float) -> float:
+        return self.input.value if self.factors else assumed_input(self.kind, written)
 
 
 def _text_form(scenarios: Sequence[Scenario], values: Sequence[float]) -> tuple[dict[str, float], Spread]:
@@ -202,8 +223,13 @@ def _assumed(subject: Subject, read: float, written: float, steps: float | None)
     )
 
 
-def _audio(terms: dict[str, float], modality: str) -> tuple[Spread, tuple[Factor, ...]]:
-    """A second of speech as tokens: frames encoded and text written, or audio tokens made."""
+def _audio(terms: dict[str, float], modality: str, name: str) -> tuple[Spread, tuple[Factor, ...]]:
+    """A second of speech as tokens: frames encoded and text written, or audio tokens made; of a product that people
+    talk with, what it reads and writes meanwhile."""
+    if (minute := current().minute(name)) is not None:
+        read, made = minute
+        ends = ((read.low, made.low), (read.value, made.value), (read.high, made.high))
+        return Spread(*((i * terms["fresh"] + o * terms["output"]) / 60.0 for i, o in ends)), minute
     if modality not in ("speech to text", "text to speech"):
         return Spread(0.0, 0.0, 0.0), ()
     constant = current().constant

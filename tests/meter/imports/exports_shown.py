@@ -332,6 +332,30 @@ PROMETHEUS = json.dumps(
     }
 )
 
+_COPILOT_COLUMNS = (
+    "Report Refresh Date,User Principal Name,Display Name,Last Activity Date,Copilot Chat Last Activity Date,"
+    "Microsoft Teams Copilot Last Activity Date,Report Period,Prompts submitted for all apps,"
+    "Active Usage Days for all apps,Department\n"
+)
+COPILOT = _COPILOT_COLUMNS + "".join(
+    f"2026-11-20,jeanne{n}@example.org,Jeanne {n},2026-11-19,,,28,{10 + n},{n},{department}\n"
+    for n, department in enumerate(["Sales"] * 5 + ["Legal"] * 2 + ["Board"])
+)
+INTERACTIONS = "RecordId,CreationDate,RecordType,Operation,UserId,AuditData\n" + "".join(
+    f"r{n},2026-11-{day}T08:0{n}:00.0000000Z,CopilotInteraction,CopilotInteraction,jeanne@example.org,"
+    '"{""CopilotEventData"":{""AppHost"":""Word""}}"\n'
+    for n, day in enumerate((20, 20, 21))
+)
+CHATGPT = (
+    "cadence,period_start,period_end,account_id,name,email,department,user_status,is_active,messages,"
+    "model_to_messages,gpt_messages\n"
+    + "".join(
+        f"""Monthly,2026-11-01,2026-11-30,a,Jeanne,jeanne{n}@example.org,Sales,enabled,1,30,"{{'gpt-4o': 20}}",3\n"""
+        for n in range(5)
+    )
+    + "Monthly,2026-11-01,2026-11-30,a,Paul,paul@example.org,Legal,enabled,0,0,,0\n"
+)
+
 DAY, NEXT = "2025-11-20T00:00:00+00:00", "2025-11-21T00:00:00+00:00"
 D26, N26 = "2026-11-20T00:00:00+00:00", "2026-11-21T00:00:00+00:00"
 
@@ -693,5 +717,51 @@ SHOWN: tuple[Shown, ...] = (
                 "ended_at": "2025-11-20T08:01:00.500000+00:00",
             },
         ),
+    ),
+    Shown(
+        "m365-copilot",
+        "CopilotActivityUserDetail.csv",
+        COPILOT,
+        (
+            {
+                "started_at": "2026-10-24T00:00:00+00:00",
+                "ended_at": "2026-11-21T00:00:00+00:00",
+                "team": "Sales",
+                "calls_count": 60,
+                "model_requested": "microsoft-365-copilot",
+                "input_tokens": None,
+                "basis": "declared",
+            },
+            {"team": "others", "calls_count": 15 + 16 + 17, "basis": "declared"},
+        ),
+        ("jeanne", "Jeanne", "Legal", "Board"),
+    ),
+    Shown(
+        "copilot-interactions",
+        "audit.csv",
+        INTERACTIONS,
+        (
+            {"started_at": "2026-11-20T00:00:00+00:00", "calls_count": 2, "team": None, "basis": "declared"},
+            {"started_at": "2026-11-21T00:00:00+00:00", "calls_count": 1},
+        ),
+        ("jeanne",),
+    ),
+    Shown(
+        "chatgpt-enterprise",
+        "users.csv",
+        CHATGPT,
+        (
+            {
+                "started_at": "2026-11-01T00:00:00+00:00",
+                "ended_at": "2026-12-01T00:00:00+00:00",
+                "team": "Sales",
+                "calls_count": 100,
+                "model_requested": "gpt-4o",
+                "provider": "openai",
+                "basis": "declared",
+            },
+            {"calls_count": 50, "model_requested": "chatgpt-enterprise", "output_tokens": None},
+        ),
+        ("jeanne", "Jeanne", "paul"),
     ),
 )

@@ -22,6 +22,7 @@ from .exports_shown import COMPLETIONS, SHOWN, Facts, Shown, bucket, page
 
 Write = Callable[..., Path]
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SEATS = ("m365-copilot", "copilot-interactions", "chatgpt-enterprise")
 every_export = pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: f"{shown.export}-{shown.name}")
 
 
@@ -50,11 +51,10 @@ def test_each_is_recognised_and_read_to_the_token(write: Write, shown: Shown) ->
         said = as_text(event)
         assert {name: said.get(name) for name in expected} == pytest.approx(expected)
         assert event.checked() is event
-        assert (event.source, event.basis, event.ended_at is None or event.ended_at > event.started_at) == (
-            "import",
-            "exported",
-            True,
-        )
+        assert event.source == "import"
+        assert event.basis == expected.get("basis", event.basis)
+        assert (event.basis == "exported") is (shown.export not in SEATS)
+        assert event.ended_at is None or event.ended_at > event.started_at
 
 
 @every_export
@@ -74,7 +74,7 @@ def test_compressed_it_is_the_same_and_forced_it_is_too(write: Write, shown: Sho
 
 
 def test_every_export_is_shown_documented_and_fills_fields_that_exist() -> None:
-    assert {shown.export for shown in SHOWN} == {export.name for export in EXPORTS}
+    assert {shown.export for shown in SHOWN} | {"voicebot"} == {export.name for export in EXPORTS}
     document = (Path(__file__).parents[3] / "docs" / "imports.md").read_text(encoding="utf-8")
     for export in EXPORTS:
         assert {name for name in export.fields if not name.startswith("labels.")} <= set(FIELDS)
@@ -88,12 +88,14 @@ def test_every_field_that_is_filled_is_declared_for_the_preview(write: Write, sh
     export = named_export(shown.export)
     file = TableFile.open(write(shown.name, shown.content))
     raw = [row.cells for row in TableFile.open(file.path, export=AS_TABLE).rows()]
-    read = export.start()
+    reader = export.start()
     given_raw = json.loads(shown.content) if shown.name == "range.json" else None
     for cells in [given_raw] if given_raw else raw:
         with suppress(MesureError):  # flat cells hold no lists
-            for facts in read(cells):
+            for facts in reader.read(cells):
                 assert set(facts) <= set(export.fields)
+    for facts in reader.end():
+        assert set(facts) <= set(export.fields)
     for row in file.rows():
         assert row.error is None
 
@@ -328,3 +330,80 @@ def test_no_bytes_crash_any_export(tmp_path: Path, content: bytes, export: str, 
     path = tmp_path / "fuzz"
     path.write_bytes(start + content)
     check_any(path, export)
+
+
+# Seats and voicebots
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 50)), min_size=1, max_size=25))
+def test_groups_of_people_are_told_from_five_on_and_prompts_add_up(tmp_path: Path, rows: list[tuple[str, int]]) -> None:
+    shown = next(shown for shown in SHOWN if shown.export == "m365-copilot")
+    header = shown.content.splitlines()[0]
+    path = tmp_path / "seats.csv"
+    lines = [f"2026-11-20,u{n},n,2026-11-19,,,28,{count},1,{team}" for n, (team, count) in enumerate(rows)]
+    path.write_text("\n".join([header, *lines]) + "\n")
+    file = TableFile.open(path)
+    plan = ImportPlan.make(file, pseudonym=str)
+    events = list(read_events(file, plan, review(file, plan)))
+    assert sum(event.calls_count for event in events) == sum(count for _, count in rows)
+    active = [team for team, count in rows if count]
+    for event in events:
+        assert event.team == "others" or active.count(event.team or "") >= 5
+
+
+def test_a_report_without_prompts_says_what_to_do_instead(write: Write) -> None:
+    path = write(
+        "a.csv",
+        "Report Refresh Date,Last Activity Date,Microsoft Teams Copilot Last Activity Date\n2026-11-20,2026-11-19,\n",
+    )
+    file = TableFile.open(path)
+    (row,) = file.rows()
+    assert row.error is not None
+    assert "not how many prompts" in row.error.what
+    assert "mesure declare" in row.error.action
+
+
+VOICE = (
+    "Jour;Nom du bot;Client final;Durée (min);Nombre d'appels;Jetons facturés\n"
+    "22/11/2026;Accueil;Énergie+;120,5;80;99000\n"
+    "23/11/2026;Accueil;Énergie+;;12;7000\n"
+)
+
+
+def test_a_voicebot_s_minutes_are_read_and_its_billing_units_are_not(write: Write) -> None:
+    first, second = events_of(write("bot.csv", VOICE), "voicebot")
+    assert (first.audio_seconds, first.calls_count, first.end_client, first.application) == (
+        7230.0,
+        80,
+        "Énergie+",
+        "Accueil",
+    )
+    assert (first.basis, first.model_requested, first.input_tokens, first.output_tokens) == (
+        "declared",
+        "voicebot",
+        None,
+        None,
+    )
+    assert (second.audio_seconds, second.calls_count) == (None, 12)
+    assert "99000" not in str([as_text(event) for event in (first, second)])
+    file = TableFile.open(write("bot.csv", VOICE), export="voicebot")
+    assert "Jetons facturés" in ImportPlan.make(file, pseudonym=str).unused(file)
+    with pytest.raises(ImportRefused) as refused:
+        ImportPlan.make(file, pseudonym=str, mapping={"input_tokens": "Jetons facturés"})
+    assert refused.value.code == "billing_units"
+    assert "bills" in refused.value.what
+
+
+def test_a_voicebot_row_without_minutes_or_interactions_is_named(write: Write) -> None:
+    file = TableFile.open(write("bot.csv", "jour;minutes;appels\n2026-11-22;;\n"), export="voicebot")
+    (row,) = file.rows()
+    assert row.error is not None
+    assert "neither minutes nor interactions" in row.error.what
+
+
+@pytest.mark.parametrize("said", ["{'a': }", "[" * 5000, '{"a": -1}', "{'a': -1}"])
+def test_counts_by_model_that_are_none_are_refused(write: Write, said: str) -> None:
+    text = 'period_start,period_end,messages,model_to_messages,gpt_messages\n2026-11-01,2026-11-30,5,"{said}",0\n'
+    file = TableFile.open(write("a.csv", text.replace("{said}", said.replace('"', '""'))))
+    assert [row.error is not None for row in file.rows()] == [True]

@@ -38,6 +38,7 @@ COMMANDS = {
     "state": ("mesure.apps.cli.state", mark("Back up and restore what Mesure keeps beside the ledger.")),
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files into the ledger: exports, tables, metrics.")),
     "sensors": ("mesure.apps.cli.sensors", mark("List what reads energy on this machine, and why the rest cannot.")),
+    "declare": ("mesure.apps.cli.declare", mark("Bring declared use into the ledger: seats, days, prompts a day.")),
     "contacts": ("mesure.apps.cli.contacts", mark("Bring in contacts, and show what AI took for each of them.")),
     "agent": ("mesure.apps.cli.agent", mark("Measure the deployments of this machine, without gateway or pages.")),
     "doctor": ("mesure.apps.cli.doctor", mark("Check that everything Mesure needs is there.")),

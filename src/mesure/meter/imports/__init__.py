@@ -11,6 +11,7 @@ from mesure.meter.imports.contacts import (
 from mesure.meter.imports.files import ENCODINGS, ContentDigest, RawRow, TableFile
 from mesure.meter.imports.guessing import Guess, Habits, guesses, habits_of, likely
 from mesure.meter.imports.mapping import FIELDS, known_field, propose
+from mesure.meter.imports.profiles import Declared, declared
 from mesure.meter.imports.reading import DOUBTS, BadRow, ImportPlan, Part, Review, read_events, read_rows, review
 from mesure.meter.imports.values import Conventions
 from mesure.meter.imports.zones import zone_named
@@ -25,6 +26,7 @@ __all__ = [
     "ContactReview",
     "ContentDigest",
     "Conventions",
+    "Declared",
     "Guess",
     "Habits",
     "ImportPlan",
@@ -32,6 +34,7 @@ __all__ = [
     "RawRow",
     "Review",
     "TableFile",
+    "declared",
     "guesses",
     "habits_of",
     "known_field",

@@ -262,17 +262,20 @@ def _text_lines(path: Path, encoding: Encoding, progress: Callable[[int], None] 
 
 def _exported(rows: Iterable[RawRow], export: Export) -> Iterator[RawRow]:
     """What an export's rows say, under the names of fields; its own columns beside them, for `--map`."""
-    read = export.start()
+    reader, line = export.start(), 0
     for row in rows:
+        line = row.line
         if row.error is not None:
             yield row
             continue
         own = dict(_flat(row.cells))
         try:
-            for part, facts in enumerate(read(row.cells)):
-                yield RawRow(row.line, own | facts, None, part)
+            for part, facts in enumerate(reader.read(row.cells)):
+                yield RawRow(line, own | facts, None, part)
         except MesureError as error:
-            yield RawRow(row.line, {}, error)
+            yield RawRow(line, {}, error)
+    for part, facts in enumerate(reader.end()):
+        yield RawRow(line, facts, None, part)
 
 
 def _check_line(line: bytes, number: int, path: Path) -> None:

@@ -21,6 +21,7 @@ from mesure.meter.imports.mapping import (
     known_field,
     nearest_columns,
 )
+from mesure.meter.imports.names import folded
 from mesure.meter.imports.values import Conventions, is_unknown
 from mesure.meter.imports.zones import zone_named
 from mesure.meter.screening import LONGEST, is_screened, screened
@@ -97,6 +98,7 @@ class ImportPlan:
         if twice := next((name for name in turns if name in fixed or not turns[name]), None):
             raise ImportRefused("This field is given twice, or without a value", value=twice, action="Give it once.")
         asked = checked_mapping(mapping or {}, file.columns)
+        _check_units(asked, file)
         plan = cls(
             mapping={n: c for n, c in ({**file.proposal} | asked).items() if n not in fixed and n not in turns},
             constants={name: reader(name)(value) for name, value in fixed.items()},
@@ -108,6 +110,8 @@ class ImportPlan:
         return plan
 
     def _require(self, file: TableFile) -> None:
+        if file.export is not None:  # it knows what it counts, calls alone perhaps
+            return
         given = {*self.mapping, *self.constants, *self.cycles}
         for needed, example in ((("started_at",), "started_at"), (AMOUNTS, "input_tokens")):
             if not given.intersection(needed):
@@ -142,6 +146,19 @@ class ImportPlan:
         used = set(self.mapping.values())
         export = file.export
         return tuple(c for c in file.columns if c not in used and not (export is not None and export.reads(c)))
+
+
+def _check_units(asked: Mapping[str, str], file: TableFile) -> None:
+    """Raises `ImportRefused` where units that a platform bills are asked to be tokens of a model."""
+    billed = file.export.not_tokens if file.export is not None else ()
+    for name, column in asked.items():
+        if name.endswith("_tokens") and any(word in folded(column) for word in billed):
+            raise ImportRefused(
+                "These units are what the platform bills, and no tokens that a model read or wrote",
+                value=column,
+                action="Leave them out: tokens per minute and per prompt are estimated, with a wide interval.",
+                code="billing_units",
+            )
 
 
 class Part(NamedTuple):

@@ -15,7 +15,9 @@ from mesure.meter.imports.exports import (
     litellm,
     openai,
     openrouter,
+    seats,
     servers,
+    voicebots,
 )
 from mesure.meter.imports.exports.export import Export, Record
 
@@ -39,6 +41,10 @@ EXPORTS: tuple[Export, ...] = (
     openrouter.ACTIVITY,
     openrouter.GENERATIONS,
     servers.METRICS,
+    seats.COPILOT,
+    seats.COPILOT_INTERACTIONS,
+    seats.CHATGPT,
+    voicebots.VOICEBOT,
 )
 #: What is said for a file that is to be read by its columns, whatever it looks like.
 AS_TABLE = "table"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mesure.errors import InvalidValue
 from mesure.meter.imports.names import folded
@@ -14,7 +14,7 @@ from mesure.meter.imports.values import Conventions, is_unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["Export", "Facts", "Record", "added", "aggregate_id", "day_after", "one_kind", "stateless"]
+__all__ = ["Export", "Facts", "Reader", "Record", "added", "aggregate_id", "day_after", "one_kind", "stateless"]
 
 Facts = dict[str, Any]
 #: Exports write points and ISO times; a time without an offset is of UTC, as their references say.
@@ -95,24 +95,38 @@ class Export:
     written_after: str
     marks: Callable[[Record], bool]
     fields: Mapping[str, str]
-    start: Callable[[], Callable[[Mapping[str, Any]], Iterable[Facts]]]
+    start: Callable[[], Reader]
     columns: tuple[str, ...] = ()
     asked_for: frozenset[str] = frozenset({"user"})  # never filled unless it is asked for
+    not_tokens: tuple[str, ...] = ()  # names of units that a platform bills, which no model read or wrote
 
     def reads(self, column: str) -> bool:
         return column in self.fields or folded(column).startswith(tuple(map(folded, self.columns)))
 
 
-def stateless(
-    read: Callable[[Record], Iterable[Facts]],
-) -> Callable[[], Callable[[Mapping[str, Any]], Iterator[Facts]]]:
-    """A reader that takes each record by itself. Facts that are not known are left out."""
+class Reader(Protocol):
+    """One passage over a file: the facts of each record, then those that only the whole file tells."""
 
-    def known(raw: Mapping[str, Any]) -> Iterator[Facts]:
-        for facts in read(Record(raw)):
+    def read(self, raw: Mapping[str, Any], /) -> Iterable[Facts]: ...
+
+    def end(self) -> Iterable[Facts]: ...
+
+
+class _Stateless:
+    def __init__(self, read: Callable[[Record], Iterable[Facts]]) -> None:
+        self._read = read
+
+    def read(self, raw: Mapping[str, Any], /) -> Iterator[Facts]:
+        for facts in self._read(Record(raw)):
             yield {name: value for name, value in facts.items() if value is not None}
 
-    return lambda: known
+    def end(self) -> Iterable[Facts]:
+        return ()
+
+
+def stateless(read: Callable[[Record], Iterable[Facts]]) -> Callable[[], Reader]:
+    """A reader that takes each record by itself. Facts that are not known are left out."""
+    return lambda: _Stateless(read)
 
 
 def added(*counts: float | None) -> int | None:

@@ -70,6 +70,9 @@ class _Counters:
             if any(counts.values()):
                 yield _facts(served, since, until, counts)
 
+    def end(self) -> Iterator[Facts]:
+        return iter(())
+
 
 def _instance(labels: Mapping[str, str]) -> str:
     return labels.get("instance") or labels.get("pod") or ""
@@ -155,10 +158,6 @@ def _is_metrics(record: Record) -> bool:
     )
 
 
-def _start() -> Any:
-    return _Counters().read
-
-
 METRICS = Export(
     name="server-metrics",
     title="vLLM, SGLang, TGI or llama.cpp, counters",
@@ -178,6 +177,6 @@ METRICS = Export(
         "labels.server": "(the server)",
         "labels.instance": "instance",
     },
-    start=_start,
+    start=_Counters,
     columns=("at", "samples", "status", "data"),
 )
