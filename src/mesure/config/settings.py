@@ -241,7 +241,7 @@ class ProfileSettings:
     prompts_per_day: float = _setting(0.0, "Prompts of a seat on such a day.")
     minutes_per_day: float = _setting(0.0, "Minutes of talk of a seat on such a day.")
     since: str = _setting("", "First day, as 2026-11-01.")
-    until: str = _setting("", "Last day.")
+    until: str = _setting("", "Last day, itself included.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
