@@ -23,8 +23,7 @@ __all__ = ["load_settings"]
 _PATH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Tables whose keys are names chosen by the user.
-_NAMED_TABLES = ("providers", "deployments", "sensors", "budgets", "receivers", "imports", "content")
-_NAMED_TABLES = ("providers", "deployments", "sensors", "budgets", "receivers", "imports", "profiles")
+_NAMED_TABLES = ("providers", "deployments", "sensors", "budgets", "receivers", "imports", "content", "profiles")
 
 
 def load_settings(
