@@ -235,7 +235,8 @@ def test_json_is_the_same_in_both_languages(mesure: Run, arguments: tuple[object
 
 def test_no_command_is_without_a_contract() -> None:
     """Some have theirs in test_up, the demo's own tests, test_catalogue_command, test_ledger, test_keys, test_state,
-    test_sensors_command, test_agent, test_contacts, test_budgets_command, test_alerts_command."""
+    test_sensors_command, test_agent, test_contacts, test_budgets_command, test_alerts_command,
+    test_privacy."""
     assert set(COMMANDS) == {
         *(
             "up",
@@ -253,5 +254,6 @@ def test_no_command_is_without_a_contract() -> None:
             "contacts",
             "budgets",
             "alerts",
+            "privacy",
         ),
     }

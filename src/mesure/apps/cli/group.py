@@ -35,6 +35,7 @@ COMMANDS = {
     "budgets": ("mesure.apps.cli.budgets", mark("See how far budgets are, and set them.")),
     "alerts": ("mesure.apps.cli.alerts", mark("See and snooze alerts, and test who is told.")),
     "keys": ("mesure.apps.cli.keys", mark("Make, rotate and revoke the virtual keys of the gateway.")),
+    "privacy": ("mesure.apps.cli.privacy", mark("Say what is held of people, and erase it.")),
     "state": ("mesure.apps.cli.state", mark("Back up and restore what Mesure keeps beside the ledger.")),
     "import": ("mesure.apps.cli.import_files", mark("Bring usage files into the ledger: exports, tables, metrics.")),
     "sensors": ("mesure.apps.cli.sensors", mark("List what reads energy on this machine, and why the rest cannot.")),
