@@ -1,6 +1,6 @@
-"""Contacts at scale: import, then totals per contact; seconds, memory, and how both grow. One JSON line at the end.
+"""Contacts at scale: import, then totals per contact; seconds and memory. One JSON line at the end.
 
-`python bench/contacts.py [--contacts N]`: N contacts, two calls for each, in a folder of its own.
+`python bench/contacts.py [--contacts N] [--called SHARE]`: N contacts, two calls for a share of them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def written(path: Path, count: int) -> None:
             file.write(f"c{n},{at.isoformat()},{channel},{client},m{n % 40},{n % 900},false,{resolved}\n")
 
 
-def calls(count: int) -> Iterator[UsageEvent]:
-    for n in range(2 * count):
+def calls(called: int) -> Iterator[UsageEvent]:
+    for n in range(2 * called):
         yield UsageEvent(
             id=derived_id(n, "bench"),
             started_at=AT + timedelta(seconds=n % (28 * 86_400)),
@@ -55,7 +55,9 @@ def peak_mb() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--contacts", type=int, default=200_000)
-    count = parser.parse_args().contacts
+    parser.add_argument("--called", type=float, default=1.0)
+    asked = parser.parse_args()
+    count, called = asked.contacts, int(asked.contacts * asked.called)
     figures: dict[str, float] = {"contacts": count}
     with tempfile.TemporaryDirectory() as name:
         folder, path = Path(name), Path(name) / "contacts.csv"
@@ -70,7 +72,7 @@ def main() -> None:
         ContactTable(folder).add(content, rows)
         figures["import_s"], figures["import_peak_mb"] = time.perf_counter() - begun, peak_mb()
         ledger, batch = Ledger(folder), []
-        for event in calls(count):
+        for event in calls(called):
             batch.append(event)
             if len(batch) == 50_000:
                 ledger.append(batch, {})
@@ -83,8 +85,8 @@ def main() -> None:
             begun = time.perf_counter()
             found = contact_totals(ledger, ContactTable(folder), Pricer({}), AT, AT + timedelta(days=40), by)
             figures[f"totals_by_{by}_s"] = time.perf_counter() - begun
-            assert found.whole.contacts == found.whole.linked == count
-            assert found.whole.calls == 2 * count
+            assert (found.whole.contacts, found.whole.linked) == (count, called)
+            assert found.whole.calls == 2 * called
         figures["peak_mb"] = peak_mb()
     sys.stdout.write(json.dumps({name: round(value, 2) for name, value in figures.items()}) + "\n")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -126,3 +128,22 @@ def test_old_contacts_are_forgotten(mesure: Run, contacts: Path) -> None:
 def test_a_mapping_that_is_none_is_a_usage_error(mesure: Run, contacts: Path) -> None:
     assert mesure("contacts", "import", contacts, "--map", "id").code == 2
     assert mesure("contacts", "import", contacts, "--timezone", "Mars").code == 2
+
+
+def test_real_reasons_are_counted_and_what_people_wrote_is_not_kept(
+    mesure: Run, shared_data: Path, tmp_path: Path
+) -> None:
+    """Requests of customers of a bank with their intents: the intent is the reason of the contact, the text is left."""
+    with (shared_data / "contact_centre" / "banking77_test.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    path = tmp_path / "bank.csv"
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("id", "date", "canal", "motif", "verbatim"))
+        writer.writerows((n, "2026-11-22 09:00", "Chat", row["intent"], row["text"]) for n, row in enumerate(rows))
+    ran = mesure("contacts", "import", path, "--data", "d", "--json")
+    assert (ran.data["files"][0]["added"], ran.data["files"][0]["unused_columns"]) == (3_080, ["verbatim"])
+    data = mesure("contacts", "show", *PERIOD, "--by", "use_case", "--json").data
+    assert {group["key"]: group["contacts"] for group in data["groups"]} == Counter(row["intent"] for row in rows)
+    kept = b"".join(path.read_bytes() for path in Path("d").rglob("*.parquet"))
+    assert rows[0]["text"].encode() not in kept

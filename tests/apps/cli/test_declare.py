@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from mesure.ledger import Ledger
+from mesure.config import load_settings
+from mesure.ledger import Ledger, View
 
 from .conftest import Run
 from .imports_shown import rows_of
@@ -68,3 +70,15 @@ def test_nothing_declared_and_nothing_named(mesure: Run) -> None:
     assert "No profile is declared" in mesure("declare").out
     assert mesure("declare", "--remove").code == 2
     assert mesure("declare", "x", *ASKED, "--product", "nothing").code == 1
+
+
+def test_what_is_declared_is_a_line_of_its_own_in_totals(mesure: Run, usage: Path) -> None:
+    mesure("declare", "office", *ASKED)
+    mesure("import", usage, "--data", "d")
+    view = View(Ledger(Path("d")), None, load_settings())
+    since, until = datetime(2026, 9, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+    found = {group.key[0]: group for group in view.totals(since, until, ("basis",))}
+    assert {basis: group.calls for basis, group in found.items()} == {"declared": 4000, "exported": 2}
+    assert found["declared"].tokens == 0  # nobody counted them
+    assert found["declared"].energy_wh.mid > found["exported"].energy_wh.mid
+    assert "stack.prompt-microsoft-365-copilot.output.2026" in found["declared"].energy_wh.sources

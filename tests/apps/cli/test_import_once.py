@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from mesure.apps.cli import import_files
@@ -188,6 +189,15 @@ def test_the_trace_enters_whole_and_once(mesure: Run, trace: Path) -> None:
     labels = {str(label) for (label,) in rows_of(Path("d"), "DISTINCT labels")}
     assert len(labels) == 1
     assert "assigned" in labels.pop()
+
+
+def test_the_trace_as_parquet_gives_the_same_sums(mesure: Run, trace: Path, tmp_path: Path) -> None:
+    path = tmp_path / "trace.parquet"
+    duckdb.execute(f"COPY (SELECT * FROM read_csv('{trace}')) TO '{path}' (FORMAT parquet)")
+    found = mesure("import", path, "--data", "d", *ASSIGNED, "--json").data["files"][0]
+    assert (found["rows"], found["refused"], found["added"]) == (19_366, 0, 19_366)
+    assert rows_of(Path("d"), SUMS) == [independent_sums(trace)]
+    assert mesure("import", path, "--data", "d", *ASSIGNED, "--json").data["files"][0]["added"] == 0
 
 
 def _commits(data: Path) -> int:
