@@ -13,11 +13,9 @@ from mesure.errors import ConfigError
 if TYPE_CHECKING:
     from mesure.config import Settings
 
-__all__ = ["BACKLOG", "GRACE_S", "address_of", "bind", "bind_for"]
+__all__ = ["BACKLOG", "address_of", "bind", "bind_for"]
 
 BACKLOG = 1024
-#: Calls in flight when the server is told to stop have this long to finish.
-GRACE_S = 5.0
 
 
 def address_of(listener: socket.socket) -> str:

@@ -15,7 +15,7 @@ from mesure.apps.gateway import PATHS, Gateway
 from mesure.apps.house import House
 from mesure.apps.http1.asgi import AsgiService
 from mesure.apps.http1.serving import Limits, Serving
-from mesure.apps.listening import GRACE_S, address_of, bind_for
+from mesure.apps.listening import address_of, bind_for
 from mesure.apps.measured import Measuring
 from mesure.apps.otlp import PATHS as OTLP_PATHS
 from mesure.apps.totals import GatewayTotals
@@ -82,7 +82,7 @@ async def _run(
         await gateway.startup()
         if on_ready is not None:
             asyncio.get_running_loop().call_soon(on_ready, address_of(listener))
-        await serving.run(listener, stop, GRACE_S)
+        await serving.run(listener, stop, settings.server.stop_s)
         await gateway.shutdown()
 
 

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 
 from mesure.apps.http1.serving import Limits, Serving
-from mesure.apps.listening import GRACE_S
 from mesure.apps.server import open_spool, serving_of
 from mesure.apps.totals import GatewayTotals
 from mesure.catalogue import current, use
@@ -62,10 +61,11 @@ def _relay(duty: Duty, listener: socket.socket, control: socket.socket) -> None:
 
     async def run() -> None:
         pool = Pool()
-        serving = serving_of(duty.settings, gateway, Forward(pool, Origin("", 0, path=duty.pages)))
+        pages = Forward(pool, Origin("", 0, path=duty.pages))
+        serving = serving_of(duty.settings, gateway, pages)
         await gateway.startup()
         talk = _Talk(lambda: GatewayTotals.of(gateway, spool).to_json())
-        await _serve(serving, listener, control, talk)
+        await _serve(serving, listener, control, talk, duty.settings.server.stop_s, pages.end_streams)
         await gateway.shutdown()
         await pool.close()
 
@@ -95,7 +95,12 @@ def _keep_house(duty: Duty, listener: socket.socket, control: socket.socket) -> 
         pages = AsgiService(house, (server.host, server.port), forwarded=True)
         body_bytes = int(duty.settings.gateway.max_body_mb * 1e6)
         await _serve(
-            Serving(lambda _: pages, Limits(body_bytes=body_bytes)), listener, control, talk, house.close_streams
+            Serving(lambda _: pages, Limits(body_bytes=body_bytes)),
+            listener,
+            control,
+            talk,
+            server.stop_s,
+            house.close_streams,
         )
 
     try:
@@ -153,6 +158,7 @@ async def _serve(
     listener: socket.socket,
     control: socket.socket,
     talk: _Talk,
+    stop_s: float,
     at_once: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer until SIGTERM, or until the supervisor is gone."""
@@ -164,7 +170,7 @@ async def _serve(
 
     talk.at_end = end
     loop.add_signal_handler(signal.SIGTERM, end)
-    running = asyncio.ensure_future(serving.run(listener, stop, GRACE_S))
+    running = asyncio.ensure_future(serving.run(listener, stop, stop_s))
     await asyncio.sleep(0)  # it listens
     await loop.create_unix_connection(lambda: talk, sock=control)
     telling = asyncio.ensure_future(talk.keep_telling())

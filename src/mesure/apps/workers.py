@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mesure.apps.listening import BACKLOG, GRACE_S, address_of, bind_for
+from mesure.apps.listening import BACKLOG, address_of, bind_for
 from mesure.apps.totals import GatewayTotals
 from mesure.errors import MesureError
 
@@ -38,6 +38,8 @@ log = logging.getLogger("mesure")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 #: A process that ran this long is started again at once when it ends.
 _SOUND_AFTER_S = 10.0
+#: For a worker to end once its calls have.
+_MARGIN_S = 2.0
 #: For the ledger's process to commit what the spool holds.
 _DRAIN_S = 60.0
 
@@ -81,7 +83,7 @@ def serve_with_workers(
             _Child(f"worker {place + 1}", replace(duty, listener=listener.fileno()))
             for place, listener in enumerate(listeners)
         ]
-        asyncio.run(_Supervisor(house, workers).run(on_ready, address_of(listeners[0])))
+        asyncio.run(_Supervisor(house, workers, settings.server.stop_s).run(on_ready, address_of(listeners[0])))
 
 
 def _bind_all(settings: Settings, count: int) -> list[socket.socket]:
@@ -156,7 +158,8 @@ class _Child:
 class _Supervisor:
     """Starts the processes, starts them again, and stops the ones that relay before the one that stores."""
 
-    def __init__(self, house: _Child, workers: Sequence[_Child]) -> None:
+    def __init__(self, house: _Child, workers: Sequence[_Child], stop_s: float) -> None:
+        self._stop_s = stop_s
         self._house = house
         self._workers = workers
         self._gone = GatewayTotals()  # counted by processes that ended
@@ -178,7 +181,7 @@ class _Supervisor:
         finally:
             self._stopping.set()
             of_house = [task for task, child in kept.items() if child is self._house]
-            await self._end(self._workers, [task for task in kept if task not in of_house], GRACE_S + 2.0)
+            await self._end(self._workers, [task for task in kept if task not in of_house], self._stop_s + _MARGIN_S)
             await self._end([self._house], of_house, _DRAIN_S)
 
     def _told(self, number: int) -> None:

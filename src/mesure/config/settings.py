@@ -67,6 +67,7 @@ class ServerSettings:
     workers: int = _setting(
         1, "Processes that relay calls. With more than one, one more holds the ledger and the pages.", least=1
     )
+    stop_s: float = _setting(30.0, "Longest time that calls in flight are given to end when it is stopped.", least=0.0)
     data: str = _setting("mesure-data", "Folder of the spool, the ledger and the state.")
     catalogue: str = _setting(
         "", "File of your own factors, over the packaged ones; catalogue.toml or .csv in the data folder if empty."
@@ -105,7 +106,9 @@ class ProviderSettings:
     deployment: str = _setting("", "Name of a [deployments.<name>] table that describes the machines.")
     include_usage: bool = _setting(True, "The provider accepts stream_options.include_usage on chat completions.")
     live: bool = _setting(False, "Send `: energy` comments in streams without being asked.")
-    timeout_s: float = _setting(600.0, "Longest wait for the provider between two bytes.", least=0.001)
+    connect_timeout_s: float = _setting(15.0, "Longest wait for a connection to the provider.", least=0.001)
+    first_byte_timeout_s: float = _setting(600.0, "Longest wait for the first byte of an answer.", least=0.001)
+    timeout_s: float = _setting(600.0, "Longest wait between two bytes of an answer.", least=0.001)
     meter_cpu_pid: int = _setting(
         0, "Process on this machine that serves this provider: its calls are metered from its CPU time."
     )

@@ -42,7 +42,7 @@ def settings_for(provider: ProviderDouble, folder: Path) -> Settings:
             "keyed": replace(there, default=False, api_key=GOOD_KEY),
             "plain": replace(there, default=False, include_usage=False),
             "live": replace(there, default=False, live=True),
-            "impatient": replace(there, default=False, timeout_s=0.3),
+            "impatient": replace(there, default=False, first_byte_timeout_s=0.4, timeout_s=0.3),
             "down": ProviderSettings(base_url="http://127.0.0.1:9/v1"),
         },
     )

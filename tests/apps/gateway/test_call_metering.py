@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mesure.apps.gateway.headers import Pairs
+    from mesure.record import Outcome
 
 
 class _Answer:
@@ -66,6 +67,10 @@ _USAGE = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 17}
 _DONE = {"id": "chatcmpl-0123456789abcdef", "model": "gpt-4o-2024-11-20", "choices": [{"finish_reason": "stop"}]}
 
 
+#: A refusal whose provider counted what it had read.
+_REFUSED = {"error": {"code": "content_filter"}, "usage": {"prompt_tokens": 9, "completion_tokens": 0}}
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "expected"),
     [
@@ -74,10 +79,15 @@ _DONE = {"id": "chatcmpl-0123456789abcdef", "model": "gpt-4o-2024-11-20", "choic
         (200, {}, {"status": "ok", "response_id": None, "model_answered": None}),
         (200, [1, 2], {"status": "ok", "input_tokens": None}),
         (400, {"error": {"code": "bad_thing", "message": "secret"}}, {"status": "error", "error_type": "bad_thing"}),
-        (400, {"error": "secret"}, {"error_type": "unknown", "input_tokens": 0, "output_tokens": 0}),
-        (401, {}, {"status": "error", "input_tokens": 0, "tokens_reported": False}),
-        (429, {"error": {"type": "rate_limit"}}, {"error_type": "rate_limit", "input_tokens": 0}),
-        (408, {}, {"status": "error", "input_tokens": None}),  # it may have run
+        (400, {"error": "secret"}, {"error_type": "unknown", "input_tokens": None, "output_tokens": None}),
+        (401, {}, {"status": "error", "input_tokens": None, "tokens_reported": None}),
+        (429, {"error": {"type": "rate_limit"}}, {"error_type": "rate_limit", "input_tokens": None}),
+        (
+            400,
+            _REFUSED,
+            {"error_type": "content_filter", "input_tokens": 9, "output_tokens": 0, "tokens_reported": True},
+        ),
+        (408, {}, {"status": "error", "input_tokens": None}),
         (499, {}, {"status": "error", "input_tokens": None}),
         (500, {"error": {"code": "secret words with spaces"}}, {"error_type": "unknown", "input_tokens": None}),
         (503, {}, {"status": "error", "http_status": 503, "input_tokens": None}),
@@ -260,6 +270,20 @@ _EVENT = UsageEvent(
     input_tokens=1000,
     output_tokens=400,
 )
+
+
+@pytest.mark.parametrize("outcome", ["cancelled", "truncated", "ok"])
+@pytest.mark.parametrize("pieces", [0, 3])
+def test_a_stream_that_was_cut_counts_what_came(folder: Path, pieces: int, outcome: Outcome) -> None:
+    metering, sink, _ = _call(folder, _ASKED | {"stream": True})
+    metering.streams(_Answer(media_type="text/event-stream"))  # type: ignore[arg-type]
+    for number in range(pieces):
+        metering.passed(b'data: {"choices":[{"delta":{"content":"%d "}}]}\n\n' % number)
+    metering.finish(outcome)
+    event = sink.take()
+    seen = pieces and outcome != "ok"
+    assert (event.output_tokens, event.tokens_reported) == ((pieces, False) if seen else (None, None))
+    assert event.input_tokens is None
 
 
 def test_headers_are_the_estimate_that_pages_show() -> None:

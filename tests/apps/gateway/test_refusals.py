@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +79,27 @@ def test_provider_down(gateway: Running) -> None:
     assert (event.input_tokens, event.output_tokens, event.tokens_reported) == (0, 0, False)  # it was never sent
 
 
+def test_a_provider_that_takes_no_connection(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        slow = replace(
+            settings.providers["down"],
+            base_url=f"http://127.0.0.1:{full.getsockname()[1]}/v1",
+            connect_timeout_s=0.2,
+        )
+        with serving(replace(settings, providers={"slow": slow})) as running:
+            with pytest.raises(openai.InternalServerError) as raised:
+                _ask(running.named("slow"))
+            told = _refused(raised.value, "provider_unreachable")
+            assert "0.2 s" in told["what"]
+            assert "connect_timeout_s" in told["action"]
+            event = running.sink.take()
+    assert (event.error_type, event.input_tokens, event.output_tokens) == ("provider_unreachable", 0, 0)
+
+
 def test_provider_that_hangs_up_without_an_answer(gateway: Running) -> None:
     with pytest.raises(openai.InternalServerError) as raised:
         _ask(gateway.url, "drop")
@@ -88,7 +111,11 @@ def test_provider_that_takes_too_long(gateway: Running) -> None:
     with pytest.raises(openai.InternalServerError) as raised:
         _ask(gateway.named("impatient"), "hang")
     assert raised.value.status_code == 504
-    _refused(raised.value, "provider_timeout")
+    told = _refused(raised.value, "provider_timeout")
+    assert told["value"] == "impatient, 0.4 s"
+    assert told["action"].endswith("providers.impatient.first_byte_timeout_s")
+    event = gateway.sink.take()
+    assert (event.input_tokens, event.output_tokens) == (None, None)  # it may have worked all the while
 
 
 def test_provider_that_stalls_in_a_stream(gateway: Running) -> None:

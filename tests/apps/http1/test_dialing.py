@@ -13,6 +13,7 @@ import pytest
 import uvloop
 
 from mesure.apps.http1.dialing import Dialler, Origin, Unreachable
+from mesure.apps.http1.outgoing import Waits
 from mesure.apps.http1.pool import Pool
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _served(certificate: tuple[Path, Path]) -> ssl.SSLContext:
 
 
 async def _ask(pool: Pool, origin: Origin) -> bytes:
-    connection = await pool.request(origin, "GET", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", b"", timeout_s=10.0)
+    connection = await pool.request(origin, "GET", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", b"", Waits(10.0))
     body = await connection.next_piece()
     connection.release()
     return body

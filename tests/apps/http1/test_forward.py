@@ -160,6 +160,32 @@ def test_a_restart_between_two_requests_is_not_noticed(tmp_path: Path) -> None:
     run(tmp_path, Echo(), scene)
 
 
+def test_streams_end_at_a_stop_and_answers_with_an_end_do_not(tmp_path: Path) -> None:
+    going = asyncio.Event()
+
+    async def answer(exchange: Exchange) -> None:
+        exchange.start(200, [], None if exchange.target == b"/live" else 4)
+        await exchange.send(b"ab")
+        await going.wait()
+        exchange.end(b"cd")
+
+    async def scene(pages: Pages) -> None:
+        forward = Forward(pages.pool, Origin("", 0, path=pages.path))
+        pages.front.service_of = lambda _: forward
+        wires = {path: pages.client() for path in (b"/live", b"/page")}
+        for path, wire in wires.items():
+            wire.receive(b"GET %b HTTP/1.1\r\nhost: a\r\n\r\n" % path)
+        await until(lambda: all(b"ab" in wire.written for wire in wires.values()))
+        forward.end_streams()
+        await until(lambda: wires[b"/live"].closed)
+        assert not wires[b"/live"].written.endswith(b"0\r\n\r\n")  # broken off, and seen to be
+        assert not wires[b"/page"].closed
+        going.set()
+        await until(lambda: wires[b"/page"].written.endswith(b"abcd"))
+
+    run(tmp_path, Echo(answer), scene)
+
+
 @pytest.mark.parametrize("said", [b"", b"x-mesure-peer: 1 127.0.0.1\r\n"])
 def test_whom_a_page_is_for_is_told_by_the_worker_alone(tmp_path: Path, said: bytes) -> None:
     """A client on the network that says it is this machine's own is not believed."""

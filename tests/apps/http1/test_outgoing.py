@@ -12,7 +12,7 @@ from hypothesis import settings as how
 from hypothesis import strategies as st
 from wire import Wire, cut, turns
 
-from mesure.apps.http1.outgoing import BAD_ANSWER, DISCONNECTED, TIMEOUT, BrokenOff, Outgoing
+from mesure.apps.http1.outgoing import BAD_ANSWER, DISCONNECTED, TIMEOUT, BrokenOff, Outgoing, Waits
 from mesure.apps.http1.pool import Pool
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ async def _read(connection: Outgoing) -> Told:
 def _asked(*, method: bytes = b"GET") -> tuple[Outgoing, Wire]:
     connection = Outgoing(Pool())
     wire = Wire(connection).connect()
-    connection.send(method + b" / HTTP/1.1\r\n\r\n", b"", skips_body=method == b"HEAD", timeout_s=10.0)
+    connection.send(
+        method + b" / HTTP/1.1\r\n\r\n", b"", skips_body=method == b"HEAD", waits=Waits(first_s=10.0, between_s=10.0)
+    )
     return connection, wire
 
 
@@ -213,8 +215,8 @@ def test_silence_breaks_the_answer_off_and_bytes_put_it_off() -> None:
         pool = Pool()
         connection = Outgoing(pool)
         wire = Wire(connection).connect()
-        connection.send(b"GET / HTTP/1.1\r\n\r\n", b"", skips_body=False, timeout_s=10.0)
-        assert connection.deadline == pytest.approx(10.0)
+        connection.send(b"GET / HTTP/1.1\r\n\r\n", b"", skips_body=False, waits=Waits(1.0, 20.0, 10.0))
+        assert connection.deadline == pytest.approx(20.0)
         pool._deadlines.now = 8.0
         wire.receive(_OK + b"content-length: 5\r\n\r\n", b"ab")
         assert connection.deadline == pytest.approx(18.0)
@@ -276,7 +278,7 @@ def test_a_large_body_is_not_copied_to_its_head() -> None:
         connection = Outgoing(Pool())
         wire = Wire(connection).connect()
         body = b"b" * 1_000_000
-        connection.send(b"POST / HTTP/1.1\r\n\r\n", body, skips_body=False, timeout_s=1.0)
+        connection.send(b"POST / HTTP/1.1\r\n\r\n", body, skips_body=False, waits=Waits(first_s=1.0, between_s=1.0))
         assert wire.written == b"POST / HTTP/1.1\r\n\r\n" + body
 
     run(scene)

@@ -15,7 +15,7 @@ import uvloop
 from wire import until
 
 from mesure.apps.http1.dialing import Origin, Unreachable
-from mesure.apps.http1.outgoing import DISCONNECTED, TIMEOUT, BrokenOff, Outgoing
+from mesure.apps.http1.outgoing import DISCONNECTED, TIMEOUT, BrokenOff, Outgoing, Waits
 from mesure.apps.http1.pool import Pool
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Server:
 
 
 async def _ask(pool: Pool, origin: Origin, number: int = 0, timeout_s: float = 10.0, method: str = "GET") -> bytes:
-    connection = await pool.request(origin, method, _GET % number, b"", timeout_s=timeout_s)
+    connection = await pool.request(origin, method, _GET % number, b"", Waits(timeout_s, timeout_s, timeout_s))
     body = b""
     while piece := await connection.next_piece():
         body += piece
@@ -294,7 +294,7 @@ def test_an_answer_pushed_ahead_is_never_given_to_the_next_request() -> None:
 
 
 async def _pieces(pool: Pool, origin: Origin) -> AsyncIterator[bytes]:
-    connection = await pool.request(origin, "GET", _GET % 1, b"", timeout_s=5.0)
+    connection = await pool.request(origin, "GET", _GET % 1, b"", Waits())
     while piece := await connection.next_piece():
         yield piece
 

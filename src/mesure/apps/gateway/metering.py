@@ -50,9 +50,10 @@ _TAIL = 64 << 10
 _LINES = ("ndjson", "stream+json")
 _LIVE_EVERY_S = 1.0
 _MOST_SEEN = 10_000
-#: A provider that refuses a request (4xx) ran no model for it, nor did one that was never reached: a known zero.
+#: A provider that was never reached ran no model: a known zero.
 _NOTHING_RAN = {"input_tokens": 0, "output_tokens": 0, "tokens_reported": False}
-_MAY_HAVE_RUN = (408, 499)
+#: Operations whose streams come a token, or a few, at a time.
+_TEXT = ("chat", "completion")
 _UNREACHED = "provider_unreachable"
 
 P = ParamSpec("P")
@@ -246,9 +247,10 @@ class CallMetering:
         """Book a whole answer; returns the headers it is given."""
         self._fields["http_status"] = answer.status
         if answer.status >= 400:
+            reported = self.route.call.reader.answer_facts(plain) or {}
+            if reported.get("tokens_reported"):  # with an error too, what its provider counted is known
+                self._fields.update(reported)
             self._fields.update(error_facts(plain))
-            if answer.status < 500 and answer.status not in _MAY_HAVE_RUN:
-                self._fields.update(_NOTHING_RAN)
             self.finish("error")
             return self._own_headers() if self.route.ai_call else []
         self._read_headers(answer)
@@ -415,6 +417,7 @@ class CallMetering:
         """Book the call, once, if it is one: known operations always, others when usage was seen."""
         if self._stream is not None:
             self._fields.update(self._stream.facts)
+            self._count_what_came(outcome)
         elif self._tail and outcome == "ok":
             self._fields.update(self.route.call.reader.tail_facts(self._head, self._tail))
         if error_type is not None:
@@ -428,6 +431,14 @@ class CallMetering:
         self._booked = True
         if self._server is not None:
             self._server.forgot(self.id)
+
+    def _count_what_came(self, outcome: Outcome) -> None:
+        """Of a stream that was cut: a piece of text is a token at least, where nobody reported how many they were."""
+        stream = self._stream
+        if outcome not in ("cancelled", "truncated") or stream is None or stream.usage or not stream.deltas:
+            return
+        if self.route.operation in _TEXT and (self._fields.get("output_tokens") or 0) < stream.deltas:
+            self._fields.update(output_tokens=stream.deltas, tokens_reported=False)
 
     def _book(self, outcome: Outcome) -> None:
         if self._booked:

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from mesure.apps.gateway import refusals
 from mesure.apps.http1.dialing import Origin
+from mesure.apps.http1.outgoing import Waits
 from mesure.errors import ConfigError
 from mesure.meter.wires.choice import WIRES, call_of
 
@@ -41,6 +42,7 @@ class Provider:
     origin: Origin
     authority: bytes  # for the Host header
     base_path: str  # of `base_url`
+    waits: Waits
 
 
 class Route(NamedTuple):
@@ -133,6 +135,7 @@ def _provider(name: str, given: ProviderSettings, environ: Mapping[str, str]) ->
         origin,
         authority.encode("ascii"),
         base_path,
+        Waits(given.connect_timeout_s, given.first_byte_timeout_s, given.timeout_s),
     )
 
 

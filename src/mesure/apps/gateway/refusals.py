@@ -149,7 +149,7 @@ def provider_unreachable(provider: str, reason: str) -> Refusal:
         "provider_unreachable",
         f"The provider could not be reached ({reason})",
         value=provider,
-        action=f"Check that it runs, and providers.{provider}.base_url",
+        action=f"Check that it runs, providers.{provider}.base_url, and connect_timeout_s there",
     )
 
 
@@ -167,9 +167,9 @@ def provider_timeout(provider: str, seconds: float) -> Refusal:
     return Refusal(
         504,
         "provider_timeout",
-        "The provider did not answer in time",
+        "The provider did not begin to answer in time",
         value=f"{provider}, {seconds:g} s",
-        action=f"Try again, or raise providers.{provider}.timeout_s",
+        action=f"Try again, or raise providers.{provider}.first_byte_timeout_s",
     )
 
 

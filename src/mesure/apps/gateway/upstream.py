@@ -67,12 +67,12 @@ class Upstreams:
     async def call(self, route: Route, method: str, headers: Pairs, body: bytes) -> Answer:
         """Send one request to the route's address. Raises `Refusal` when no answer comes."""
         provider = route.provider
-        timeout_s = provider.settings.timeout_s
         head = _head(route, method, headers, len(body) if body or method in _WITH_LENGTH else None)
         try:
-            connection = await self._pool.request(provider.origin, method, head, body, timeout_s=timeout_s)
+            connection = await self._pool.request(provider.origin, method, head, body, provider.waits)
         except TimeoutError:
-            raise refusals.provider_timeout(provider.name, timeout_s) from None
+            late = f"no connection within {provider.waits.connect_s:g} s"
+            raise refusals.provider_unreachable(provider.name, late) from None
         except Unreachable as error:
             raise refusals.provider_unreachable(provider.name, error.reason) from None
         except BrokenOff as broken:
@@ -82,7 +82,7 @@ class Upstreams:
 
 def _refusal_of(broken: BrokenOff, provider: Provider) -> Refusal:
     if broken.reason == TIMEOUT:
-        return refusals.provider_timeout(provider.name, provider.settings.timeout_s)
+        return refusals.provider_timeout(provider.name, provider.waits.first_s)
     if broken.reason == BAD_ANSWER:
         return refusals.provider_bad_answer(provider.name)
     return refusals.provider_disconnected(provider.name)

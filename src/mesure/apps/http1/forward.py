@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING
 
 from mesure.apps.http1.asgi import PEER
 from mesure.apps.http1.dialing import Unreachable
-from mesure.apps.http1.outgoing import BrokenOff
+from mesure.apps.http1.outgoing import BrokenOff, Waits
 from mesure.apps.http1.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ class Forward:
     def __init__(self, pool: Pool, origin: Origin) -> None:
         self._pool = pool
         self._origin = origin
+        self._streams: set[Exchange] = set()
 
     def admit(self, exchange: Exchange) -> None:
         """Every request is taken: the other process refuses what it does not serve."""
@@ -41,24 +41,34 @@ class Forward:
             exchange.on_left = task.cancel
         try:
             connection = await self._pool.request(
-                self._origin, exchange.method, _head(exchange), exchange.body, timeout_s=math.inf
+                self._origin, exchange.method, _head(exchange), exchange.body, Waits()
             )
         except (BrokenOff, Unreachable, TimeoutError):
             raise _restarting() from None
         try:
-            await _pass(connection, exchange)
+            await self._pass(connection, exchange)
         except BrokenOff:
             exchange.cut()
         finally:
             connection.release()
 
+    def end_streams(self) -> None:
+        """Cut answers without an announced end: they would outlast a stop."""
+        for exchange in list(self._streams):
+            if exchange.on_left is not None:
+                exchange.on_left()
 
-async def _pass(connection: Outgoing, exchange: Exchange) -> None:
-    length = next((int(value) for name, value in connection.headers if name == b"content-length"), None)
-    exchange.start(connection.status, _kept(connection.headers), length)
-    while piece := await connection.next_piece():
-        await exchange.send(piece)
-    exchange.end()
+    async def _pass(self, connection: Outgoing, exchange: Exchange) -> None:
+        length = next((int(value) for name, value in connection.headers if name == b"content-length"), None)
+        exchange.start(connection.status, _kept(connection.headers), length)
+        if length is None:
+            self._streams.add(exchange)
+        try:
+            while piece := await connection.next_piece():
+                await exchange.send(piece)
+        finally:
+            self._streams.discard(exchange)
+        exchange.end()
 
 
 def _head(exchange: Exchange) -> bytes:

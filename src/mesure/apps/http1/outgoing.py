@@ -7,7 +7,7 @@ import math
 import select
 import socket
 import struct
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import httptools
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mesure.apps.http1.exchange import Pairs
     from mesure.apps.http1.pool import Pool
 
-__all__ = ["BrokenOff", "Outgoing"]
+__all__ = ["BrokenOff", "Outgoing", "Waits"]
 
 #: Of a body that nobody takes, before the server is no longer read; reading goes on when it is taken.
 _HIGH_BYTES = 256 << 10
@@ -30,6 +30,14 @@ _NO_BODY = (204, 304)
 _TAKEN_AT, _INFO_BYTES = 120, 128
 
 TIMEOUT, DISCONNECTED, BAD_ANSWER = "provider_timeout", "provider_disconnected", "provider_bad_answer"
+
+
+class Waits(NamedTuple):
+    """Longest ones, in seconds: for a connection, for the first byte of an answer, and between two of its bytes."""
+
+    connect_s: float = 30.0
+    first_s: float = math.inf
+    between_s: float = math.inf
 
 
 class BrokenOff(Exception):  # noqa: N818  (an ending, told by the other side)
@@ -60,11 +68,11 @@ class Outgoing(asyncio.Protocol):
         self._reading = True
         self._complete = True
         self._keep = True
-        self._prepare(skips_body=False, timeout_s=math.inf)
+        self._prepare(skips_body=False, between_s=math.inf)
 
-    def _prepare(self, *, skips_body: bool, timeout_s: float) -> None:
+    def _prepare(self, *, skips_body: bool, between_s: float) -> None:
         self._skips_body = skips_body
-        self._timeout_s = timeout_s
+        self._between_s = between_s
         self._receiving = False  # the head of the answer is complete
         self._until_closed = False
         self._pieces: list[bytes] = []
@@ -85,12 +93,12 @@ class Outgoing(asyncio.Protocol):
         """Whether nothing waits in the system's hands: bytes that answered the next request would belong to none."""
         return not self._arrivals.poll(0)
 
-    def send(self, head: bytes, body: bytes, *, skips_body: bool, timeout_s: float) -> None:
-        """`skips_body`: the answer has none whatever it announces (HEAD). `timeout_s`: between two of its bytes."""
-        self._prepare(skips_body=skips_body, timeout_s=timeout_s)
+    def send(self, head: bytes, body: bytes, *, skips_body: bool, waits: Waits) -> None:
+        """`skips_body`: the answer has none whatever it announces (HEAD)."""
+        self._prepare(skips_body=skips_body, between_s=waits.between_s)
         self._complete = False
         self.calls += 1
-        self.deadline = self._pool.now() + timeout_s
+        self.deadline = self._pool.now() + waits.first_s
         self._taken_before = _bytes_taken(self._transport)
         if len(body) <= _ONE_PIECE:
             self._transport.write(head + body)
@@ -134,7 +142,7 @@ class Outgoing(asyncio.Protocol):
         pieces, self._pieces, self._size = self._pieces, [], 0
         if not self._reading:
             self._reading = True
-            self.deadline = self._pool.now() + self._timeout_s
+            self.deadline = self._pool.now() + self._between_s
             if not self._transport.is_closing():
                 self._transport.resume_reading()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -209,7 +217,7 @@ class Outgoing(asyncio.Protocol):
             self._transport.pause_reading()
             self.deadline = math.inf  # it is not the server that is slow
         elif not self._complete:
-            self.deadline = self._pool.now() + self._timeout_s
+            self.deadline = self._pool.now() + self._between_s
         self._wake()
 
     def _is_bloated(self, count: int) -> bool:

@@ -12,9 +12,10 @@ from mesure.apps.http1.outgoing import DISCONNECTED, BrokenOff, Outgoing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mesure.apps.http1.outgoing import Waits
+
 __all__ = ["Pool"]
 
-_CONNECT_S = 30.0
 _IDLE_S = 15.0
 _MOST_IDLE = 512
 #: RFC 9110, 9.2.2.
@@ -46,13 +47,13 @@ class Pool:
         self._deadlines.stop()
         await self._deadlines.cut()
 
-    async def request(self, origin: Origin, method: str, head: bytes, body: bytes, *, timeout_s: float) -> Outgoing:
-        """Send a request; returns once the answer's head is there. Raises `BrokenOff`, `Unreachable`, `TimeoutError`.
+    async def request(self, origin: Origin, method: str, head: bytes, body: bytes, waits: Waits) -> Outgoing:
+        """Send a request; returns once the answer's head is there.
 
-        `timeout_s`: the longest wait between two bytes of the answer.
+        Raises `BrokenOff`, `Unreachable`, and `TimeoutError` when no connection could be opened in time.
         """
         self._deadlines.start()
-        ask = functools.partial(_ask, head=head, body=body, skips_body=method == "HEAD", timeout_s=timeout_s)
+        ask = functools.partial(_ask, head=head, body=body, skips_body=method == "HEAD", waits=waits)
         if (connection := self._take(origin)) is not None:
             try:
                 return await ask(connection)
@@ -60,7 +61,7 @@ class Pool:
                 if not _may_repeat(connection, broken, method):
                     raise
             self.repeated += 1
-        connection = await self.dialler.dial(origin, lambda: Outgoing(self), min(timeout_s, _CONNECT_S))
+        connection = await self.dialler.dial(origin, lambda: Outgoing(self), waits.connect_s)
         self._origins[connection] = origin
         return await ask(connection)
 
@@ -99,8 +100,8 @@ def _may_repeat(connection: Outgoing, broken: BrokenOff, method: str) -> bool:
     return dropped and (connection.untouched or method in _IDEMPOTENT)
 
 
-async def _ask(connection: Outgoing, head: bytes, body: bytes, *, skips_body: bool, timeout_s: float) -> Outgoing:
-    connection.send(head, body, skips_body=skips_body, timeout_s=timeout_s)
+async def _ask(connection: Outgoing, head: bytes, body: bytes, *, skips_body: bool, waits: Waits) -> Outgoing:
+    connection.send(head, body, skips_body=skips_body, waits=waits)
     try:
         await connection.answered()
     except BaseException:
