@@ -99,7 +99,7 @@ class Outgoing(asyncio.Protocol):
         self._complete = False
         self.calls += 1
         self.deadline = self._pool.now() + waits.first_s
-        self._taken_before = _bytes_taken(self._transport)
+        self._taken_before = _bytes_taken(self._socket)
         if len(body) <= _ONE_PIECE:
             self._transport.write(head + body)
         else:
@@ -171,8 +171,10 @@ class Outgoing(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket")
         self._arrivals = select.poll()
-        self._arrivals.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        if self._socket is not None:
+            self._arrivals.register(self._socket.fileno(), select.POLLIN)
         self._pool.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -197,7 +199,7 @@ class Outgoing(asyncio.Protocol):
         """A server that closes first takes no byte more: its closing says how far it had come."""
         before, self._taken_before = self._taken_before, None
         if before is not None and not self.heard:
-            self.untouched = before == _bytes_taken(self._transport)
+            self.untouched = before == _bytes_taken(self._socket)
 
     def data_received(self, data: bytes) -> None:
         if self._complete or self._broken:  # bytes that no request asked for
@@ -270,10 +272,12 @@ class Outgoing(asyncio.Protocol):
             self.deadline = math.inf
 
 
-def _bytes_taken(transport: asyncio.Transport) -> int | None:
+def _bytes_taken(stream: socket.socket | None) -> int | None:
     """Bytes of this connection that the other side's system acknowledged; None where this one does not tell."""
+    if stream is None:
+        return None
     try:
-        info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+        info = stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
     except (OSError, AttributeError):
         return None
     return int(struct.unpack_from("=Q", info, _TAKEN_AT)[0]) if len(info) == _INFO_BYTES else None
