@@ -13,6 +13,8 @@ from mesure.config import Settings
 from mesure.errors import LedgerError
 from mesure.impact import formulas
 from mesure.ledger import Ledger, Pricer, Slice, SparkEngine, View
+from mesure.ledger.cells import Cell, Sums
+from mesure.ledger.engine import Engine
 from mesure.ledger.schema import second_of
 
 pytestmark = pytest.mark.slow
@@ -46,6 +48,23 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
 
 def _rows(view: View, since: datetime, until: datetime, by: tuple[str, ...]) -> dict[Any, Any]:
     return {row.key: row for row in view.totals(since, until, by)}
+
+
+@pytest.mark.parametrize("where", [(("team", "team-1"),), (("use_case", None), ("provider", "openai"))])
+def test_conditions_are_those_of_duckdb(ledger: Ledger, spark: Any, where: tuple[tuple[str, str | None], ...]) -> None:
+    part = Slice(tuple(ledger.files()), 0, where=where)
+
+    def counted(found: list[tuple[Any, int, Cell, Sums]]) -> dict[Any, list[int]]:
+        rows: dict[Any, list[int]] = {}
+        for values, _, _, sums in found:
+            held = rows.setdefault(values, [0, 0, 0])
+            rows[values] = [held[0] + sums.events, held[1] + sums.calls, held[2] + sums.tokens]
+        return rows
+
+    theirs = counted(Engine(Pricer({})).totals(part, ("team", "provider"), None))
+    ours = counted(SparkEngine(Pricer({}), spark).totals(part, ("team", "provider"), None))
+    assert ours == theirs
+    assert ours
 
 
 @pytest.mark.parametrize(

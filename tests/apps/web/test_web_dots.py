@@ -128,6 +128,13 @@ def test_a_budget_s_marks_stay_inside_and_keep_their_order(spent: float, more: f
     assert ("limit" in svg) == (track < 200.0)
 
 
+@pytest.mark.parametrize(
+    ("furthest", "limit"), [(0.4, 200), (1.0, 200), (1.08, 160), (1.3, 133.3), (1.9, 100), (7.0, 100)]
+)
+def test_the_budget_keeps_most_of_its_scale(furthest: float, limit: float) -> None:
+    assert _width(str(budget_gauge(0.3, forecast=(0.3, 0.35, furthest))), "track") == limit
+
+
 def test_an_unknown_budget_has_a_track_and_no_bar() -> None:
     svg = str(budget_gauge(None))
     assert "track" in svg

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from htpy import Element, svg
 
-from mesure.apps.web.charts.scale import Scale, at, nice_top
+from mesure.apps.web.charts.scale import Scale, at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["budget_gauge"]
 
 _WIDTH, _HEIGHT = 200.0, 14.0
-#: Drawn up to this many times the budget; what lies beyond stands at the edge, and in figures beside it.
-_FURTHEST = 2.0
+#: Ends of the scale, in budgets; what lies beyond the last stands at the edge, and in figures beside it.
+_TOPS = (1.0, 1.25, 1.5, 2.0)
 
 rect = Element("rect")
 path = Element("path")
@@ -31,8 +31,7 @@ def budget_gauge(
     """Shares of the budget, 1 being the whole: spent so far (None when unknown: no bar), thresholds, and the forecast
     (low, mid, high) at the end of the period. Hidden from screen readers: the same figures stand beside it."""
     ends = (spent or 0.0, forecast[2] if forecast else 0.0, *thresholds)
-    furthest = min(max(ends), _FURTHEST)
-    across = Scale(1.0 if furthest <= 1.0 else nice_top(furthest), 0.0, _WIDTH)
+    across = Scale(next((top for top in _TOPS if max(ends) <= top), _TOPS[-1]), 0.0, _WIDTH)
     limit = at(across(1.0))
     marks: list[Element | None] = [rect(class_="track", y="4", width=limit, height="6", rx="3")]
     if spent is not None:
