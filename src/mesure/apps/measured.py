@@ -181,7 +181,7 @@ class Measuring:
                 }
             )
         absent = dict.fromkeys(_TOLD)
-        found += [{**absent, "name": one.name, "deployments": [], "why_absent": str(one.why)} for one in self.unread]
+        found += [{**absent, "name": one.name, "deployments": [], "why_absent": one.why.what} for one in self.unread]
         return found
 
     def stop(self) -> None:

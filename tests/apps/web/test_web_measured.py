@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import web_scenes
-from held_pages import HeldSource, pages
+from held_pages import HeldMeter, HeldSource, pages
 from starlette.testclient import TestClient
 from usage_events import sensed
 
+from mesure.apps.web import create_web
 from mesure.apps.web.sensed import sensed as told
+from mesure.config import Settings
 from mesure.ledger import ModelRow
 from mesure.meter.sensors.factors import RAPL_NEIGHBOURS
 
@@ -67,6 +70,65 @@ def test_idle_machines_have_a_row_that_is_no_unknown_model(language: str, words:
     row = text[text.index(words) :].split("</tr>")[0]
     assert "unknown model" not in row
     assert "modèle inconnu" not in row
+
+
+READ = {
+    "name": "board",
+    "sensor": "nvml:prometheus",
+    "deployments": ["chat", "search"],
+    "watts": 612.44,
+    "idle_share": 0.973,
+    "error_low": 0.9,
+    "error_high": 1.1,
+    "why_absent": None,
+}
+ABSENT = {
+    **dict.fromkeys(READ),
+    "name": "bmc",
+    "deployments": [],
+    "why_absent": "The management controller refuses this user",
+}
+
+
+def measured(*told: dict[str, Any], language: str = "en") -> str:
+    app = create_web(
+        Settings(),
+        HeldSource(web_scenes.office()),
+        own=HeldMeter(),  # type: ignore[arg-type]
+        gateway_metrics=str,
+        health=lambda: {"ok": True},
+        sensors=lambda: list(told),
+    )
+    return TestClient(app, base_url="http://127.0.0.1").get(f"/{language}/").text
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ("Measured machines", "chat, search", "612.4 W", "97%", "(NVML) (prometheus)", "refuses this user")),
+        (
+            "fr",
+            ("Machines mesurées", "chat, search", "612,4 W", "97\N{NARROW NO-BREAK SPACE}%", "refuse cet utilisateur"),
+        ),
+    ],
+)
+def test_each_measured_deployment_has_a_row(language: str, words: tuple[str, ...]) -> None:
+    text = measured(READ, ABSENT, language=language)
+    for word in words:
+        assert word in text
+
+
+def test_unknown_is_not_zero_and_nothing_measured_is_nothing_shown() -> None:
+    row = measured({**READ, "watts": None, "idle_share": None}).split("Measured machines")[-1]
+    assert "0 W" not in row
+    assert "0%" not in row
+    assert "Measured machines" not in measured()
+
+
+def test_names_of_the_configuration_are_text() -> None:
+    text = measured({**READ, "deployments": ["<script>x</script>"]}, {**ABSENT, "name": "<b>", "why_absent": "<i>"})
+    assert "<script>x" not in text
+    assert "<i>" not in text
 
 
 def test_an_unnamed_model_that_was_called_is_still_unknown() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import orjson
+from htpy import fragment
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -23,6 +23,7 @@ from mesure.apps.web.headers import SafeHeaders
 from mesure.apps.web.hosts import HostCheck
 from mesure.apps.web.layout import Page, render
 from mesure.apps.web.live import Live
+from mesure.apps.web.machines import machines
 from mesure.apps.web.openapi import openapi_document
 from mesure.apps.web.reader import Reader
 from mesure.apps.web.sensed import sensor_factors
@@ -69,7 +70,7 @@ def create_web(
     Call `.state.close()` before stopping the server: it ends the live streams.
     `sensors` tells of those of measured deployments.
     """
-    pages = _Pages(settings, view, own, gateway_metrics, health, notices, clock)
+    pages = _Pages(settings, view, own, gateway_metrics, health, sensors, notices, clock)
     routes = [Route("/", pages.root)]
     for language in LANGUAGES:
         routes += [
@@ -84,7 +85,7 @@ def create_web(
         Route("/api/openapi.json", pages.api_description),
         Route("/api/explore", pages.api_explore),
         Route("/api/explore.csv", pages.csv_explore),
-        Route("/api/sensors", partial(_sensors, sensors)),
+        Route("/api/sensors", pages.api_sensors),
         Route("/healthz", pages.healthz),
         Route("/readyz", pages.readyz),
         Route("/metrics", pages.metrics),
@@ -102,11 +103,6 @@ def create_web(
     return app
 
 
-async def _sensors(told: Callable[[], list[dict[str, Any]]], _: Request) -> Response:
-    """What sensors of measured deployments read now; empty where none is declared for this process."""
-    return Response(orjson.dumps({"sensors": told()}), media_type="application/json")
-
-
 class _Pages:
     """Handlers of the routes, and what they share."""
 
@@ -117,6 +113,7 @@ class _Pages:
         own: OwnMeter,
         gateway_metrics: Callable[[], str],
         health: Callable[[], dict[str, Any]],
+        sensors: Callable[[], list[dict[str, Any]]],
         notices: Sequence[str],
         clock: Callable[[], datetime],
     ) -> None:
@@ -124,6 +121,7 @@ class _Pages:
         self._own = own
         self._metrics = gateway_metrics
         self._health = health
+        self._sensors = sensors
         self._notices = notices
         self._settings = settings
         self._catalogue = current()
@@ -154,6 +152,7 @@ class _Pages:
         content: Node = now.content(parts, overview, reader)
         if not overview.last_calls:
             content = welcome(f"{request.url.scheme}://{request.headers['host']}", reader)
+        content = fragment[content, machines(self._sensors(), reader)]
         page = Page(
             path="",
             title=reader.t.t("Now"),
@@ -211,6 +210,10 @@ class _Pages:
 
     async def api_description(self, _: Request) -> Response:
         return Response(self._description, media_type="application/json")
+
+    async def api_sensors(self, _: Request) -> Response:
+        """What sensors of measured deployments read now; empty where none is declared for this process."""
+        return Response(orjson.dumps({"sensors": self._sensors()}), media_type="application/json")
 
     async def _overview_json(self) -> dict[str, Any]:
         overview = await self._feed.latest()

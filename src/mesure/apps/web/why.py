@@ -38,6 +38,7 @@ from starlette.exceptions import HTTPException
 from mesure.apps.web.everyday import LED_HOUR, LITRE_BOILED
 from mesure.apps.web.factors import factor_line, factor_lines
 from mesure.apps.web.figures import badge, badges, figure, headline, largest
+from mesure.apps.web.machines import sensor_words
 from mesure.apps.web.sensed import sensed, sensor_factors
 from mesure.apps.words import FORMULAS, MEANINGS, OUTCOMES, SENSED, SENSORS, STEPS, UNITS, WARNINGS
 from mesure.i18n import mark
@@ -184,16 +185,10 @@ def _facts(event: UsageEvent, used: Sensed | None, reader: Reader) -> list[Node]
         (t.t("Tokens written"), _count(event.output_tokens, reader)),
         (t.t("of which reasoning"), _count(event.reasoning_tokens, reader)),
         (t.t("Outcome"), _outcome(event, reader)),
-        (t.t("Sensor"), _sensor(used.sensor, reader) if used and used.sensor else None),
+        (t.t("Sensor"), sensor_words(used.sensor, reader) if used and used.sensor else None),
         (t.t("Processor time"), _seconds(used.busy_s, reader) if used and used.busy_s else None),
     ]
     return [[dt[name], dd[value]] for name, value in facts if value]
-
-
-def _sensor(name: str, reader: Reader) -> str:
-    """In words; a sensor of somebody else's by the name it gave itself."""
-    kind, _, way = name.partition(":")
-    return f"{reader.t.t(SENSORS[kind])}{f' ({way})' if way else ''}" if kind in SENSORS else name
 
 
 def _outcome(event: UsageEvent, reader: Reader) -> str | None:
