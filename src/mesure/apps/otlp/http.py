@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesure.apps.gateway.keys import KeyCheck, scope_of
@@ -26,6 +27,7 @@ PATHS: dict[str, Signal] = {f"{prefix}/v1/{signal}": signal for prefix in ("", "
 
 _BINARY, _JSON = "application/x-protobuf", "application/json"
 _MOST_AT_ONCE = 8
+_THREADS = 2
 _RETRY_S = {429: b"1", 503: b"5"}
 
 
@@ -56,6 +58,8 @@ class OtlpApp:
         self._enabled = settings.otlp.enabled
         self._most_bytes = int(settings.otlp.max_body_mb * 1e6)
         self._under_way = 0
+        # Of its own: a flood of telemetry must not take the threads that pages are read in
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="mesure-otlp")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         as_json = _media_type(_header(scope, b"content-type")) == _JSON
@@ -81,7 +85,7 @@ class OtlpApp:
         self._under_way += 1
         try:
             body = await self._body(receive)
-            return await asyncio.to_thread(self._book, asked, body), asked
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._book, asked, body), asked
         finally:
             self._under_way -= 1
 
