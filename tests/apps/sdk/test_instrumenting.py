@@ -200,3 +200,26 @@ def test_impacts_are_attributes_of_exported_spans_and_counters(tmp_path: Path) -
     assert spans["the application's own"] == {}
     (event,) = spooled(tmp_path)
     assert (event.input_tokens, event.cached_input_tokens) == (120, 32)
+
+
+_NESTED = """
+import sys
+import mesure
+from langchain_openai import ChatOpenAI
+from provider_double import GOOD_KEY, ProviderDouble
+
+done = mesure.instrument(to=sys.argv[1], only=["langchain", "openai"])
+with ProviderDouble() as double:
+    chat = ChatOpenAI(model="gpt-4o", base_url=double.url, api_key=GOOD_KEY, max_retries=0)
+    chain = chat | (lambda message: message.content)
+    chain.invoke("Bonjour")
+    list(chat.stream("Bonjour", stream_usage=True))
+assert done.flush(60)
+print(sorted(done.active), done)
+"""
+
+
+def test_a_call_that_a_framework_and_its_client_both_tell_is_one(tmp_path: Path) -> None:
+    assert "['langchain', 'openai']" in run(_NESTED, str(tmp_path))
+    events = spooled(tmp_path)
+    assert [(event.input_tokens, event.output_tokens) for event in events] == [(120, 10), (120, 10)]

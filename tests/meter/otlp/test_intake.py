@@ -34,7 +34,7 @@ from mesure.meter.otlp import SIGNALS, Signal, SpoolFull, Unreadable, protobuf
 from mesure.meter.otlp.calls import time_at
 from mesure.meter.otlp.nesting import Nesting
 from mesure.meter.otlp.records import Record
-from mesure.record import identity_of
+from mesure.record import UsageEvent, identity_of
 
 _CALL = {
     "gen_ai.operation.name": "chat",
@@ -81,12 +81,38 @@ class TestNesting:
         take(new_intake(shelf), "traces", traces(span(_CALL, parentSpanId=PARENT), sibling, elsewhere))
         assert len(shelf.events) == 3
 
+    def test_a_framework_that_hands_no_span_on_repeats_calls_within_its_time_each_once(self) -> None:
+        """As LangChain's of OpenInference does: its span and the client's lie in traces of their own."""
+        shelf = Shelf()
+        intake = new_intake(shelf)
+        around = {"startTimeUnixNano": str(NOW_NS - 1), "endTimeUnixNano": str(NOW_NS + 5 * SECOND)}
+        told = {**_CALL, "openinference.span.kind": "LLM"}
+
+        def framed(number: int, **more: Any) -> dict[str, Any]:
+            made = traces(span(told, traceId=f"{number:032x}", spanId=f"{number:016x}", **around) | more)
+            made["resourceSpans"][0]["scopeSpans"][0]["scope"]["name"] = "openinference.instrumentation.langchain"
+            return made
+
+        take(intake, "traces", traces(span(_CALL), span(_CALL, spanId=PARENT)))
+        for as_json in (True, False):  # the second time they are sent again
+            assert take(intake, "traces", framed(1), as_json=as_json).ignored == 1
+            assert take(intake, "traces", framed(2), as_json=as_json).ignored == 1
+        assert take(intake, "traces", framed(3)).booked == 1, "a third call, that no client told"
+        apart = {"startTimeUnixNano": str(NOW_NS + SECOND)}
+        take(intake, "traces", traces(span(_CALL, spanId=_GRAND)))
+        assert take(intake, "traces", framed(4, **apart)).booked == 1, "it began after that call"
+        assert len(shelf.events) == 5
+
     def test_memory_is_bounded(self) -> None:
         nesting = Nesting(most=3)
         for number in range(10):
-            record = Record("t", f"s{number}", f"p{number}", "", 0, 0, False, False, {}, {})
-            nesting.counted(record, has_tokens=True, signal="traces")
-        assert (len(nesting._holding), len(nesting._told)) == (3, 3)
+            record = Record("t", f"s{number}", f"p{number}", "", number, number, False, False, {}, {})
+            event = UsageEvent(id="", started_at=time_at(NOW_NS), input_tokens=number)
+            nesting.counted(record, event, "traces")
+        assert (len(nesting._holding), len(nesting._told), len(nesting._clients)) == (3, 3, 3)
+        for number in range(500):
+            nesting.counted(record._replace(start_ns=number), event, "traces")
+        assert max(map(len, nesting._clients.values())) <= 64
 
 
 class TestSentAgain:

@@ -7,6 +7,8 @@ import os
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mesure.meter.otlp.conventions import FRAMEWORKS
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -23,10 +25,6 @@ _CLIENTS = frozenset(
     {"alephalpha", "anthropic", "bedrock", "cohere", "google_genai", "google_generativeai", "groq", "huggingface"}
     | {"litellm", "mistralai", "ollama", "openai", "portkey", "replicate", "sagemaker", "together", "vertexai"}
     | {"voyageai", "watsonx", "writer"}
-)
-#: They stand around clients, and tell the same calls again: only where no client has an instrumentor.
-_FRAMEWORKS = frozenset(
-    ("agno", "autogen", "beeai", "crewai", "dspy", "guardrails", "haystack", "langchain", "llama_index", "smolagents")
 )
 _SAME = {"openai_v2": "openai", "google_genai_sdk": "google_genai", "botocore": "bedrock", "llamaindex": "llama_index"}
 _NO_TEXTS = {
@@ -52,7 +50,7 @@ def find(only: Collection[str] | None = None) -> list[Found]:
         maker = next((maker for maker in _MAKERS if module.startswith(maker)), None)
         name = module.removeprefix(maker or "").partition(".")[0]
         client = _SAME.get(name, name)
-        if maker is None or client not in _CLIENTS | _FRAMEWORKS:
+        if maker is None or client not in _CLIENTS | FRAMEWORKS:
             continue
         if only is None or client in only or module in only:
             best.setdefault(client, Found(client, module, entry))

@@ -65,6 +65,7 @@ def record_of(span: ReadableSpan, wanted: Wanted, resource: Mapping[str, Any]) -
         {**resource, **kept(span.resource.attributes.items(), wanted)},
         first or 0,
         str(error or ""),
+        span.instrumentation_scope.name if span.instrumentation_scope else "",
     )
 
 

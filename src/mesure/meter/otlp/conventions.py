@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from mesure.meter.otlp.records import Attributes
     from mesure.record import Operation
 
-__all__ = ["ENVIRONMENT", "NAMES", "TOKEN_USAGE", "counted", "number", "operation_of", "text", "truth"]
+__all__ = ["ENVIRONMENT", "FRAMEWORKS", "NAMES", "TOKEN_USAGE", "counted", "number", "operation_of", "text", "truth"]
 
+#: Instrumentations of frameworks, by the last part of their scope: they stand around clients, and tell calls again.
+FRAMEWORKS = frozenset(
+    {"agno", "autogen", "beeai", "crewai", "dspy", "guardrails", "haystack", "langchain", "llama_index", "llamaindex"}
+    | {"smolagents"}
+)
 #: The histogram of tokens that GenAI clients record.
 TOKEN_USAGE = "gen_ai.client.token.usage"  # noqa: S105  (of a model)
 

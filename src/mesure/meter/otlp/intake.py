@@ -133,14 +133,11 @@ class Intake:
         except InvalidValue as error:
             job.reject(error)
             return
-        has_tokens = event.input_tokens is not None or event.output_tokens is not None
-        if self._nesting.repeats(record, has_tokens=has_tokens) or (
-            event.span_id and self._nesting.told_elsewhere(record, job.signal)
-        ):
+        if self._nesting.repeats(record, event) or (event.span_id and self._nesting.told_elsewhere(record, job.signal)):
             job.ignored += 1
             return
         self._write(event)
-        self._nesting.counted(record, has_tokens=has_tokens, signal=job.signal)
+        self._nesting.counted(record, event, job.signal)
         self._remember(record.resource)
         job.booked += 1
 

@@ -85,6 +85,7 @@ def _spans(message: Any, wanted: Wanted) -> Iterator[Record]:
                 resource,
                 next((_whole(e.get("timeUnixNano")) for e in events if e.get("name") in FIRST_OUTPUT), 0),
                 next((_exception(e) for e in events if e.get("name") == EXCEPTION), ""),
+                _text(_object(scope, "scope").get("name")),
             )
 
 

@@ -106,6 +106,7 @@ def _spans(message: Any, wanted: Wanted) -> Iterable[Record]:
                     resource,
                     next((e.time_unix_nano for e in span.events if e.name in FIRST_OUTPUT), 0),
                     next((_exception(e) for e in span.events if e.name == EXCEPTION), ""),
+                    scope.scope.name[:LONGEST_TEXT],
                 )
 
 

@@ -49,6 +49,7 @@ class Record(NamedTuple):
     resource: Attributes
     first_output_ns: int = 0
     exception: str = ""  # the type of one, never its message
+    scope: str = ""  # the name of the instrumentation
 
 
 class Point(NamedTuple):
