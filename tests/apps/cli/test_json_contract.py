@@ -255,5 +255,6 @@ def test_no_command_is_without_a_contract() -> None:
             "budgets",
             "alerts",
             "privacy",
+            "declare",
         ),
     }
