@@ -109,6 +109,11 @@ class ProviderSettings:
     connect_timeout_s: float = _setting(15.0, "Longest wait for a connection to the provider.", least=0.001)
     first_byte_timeout_s: float = _setting(600.0, "Longest wait for the first byte of an answer.", least=0.001)
     timeout_s: float = _setting(600.0, "Longest wait between two bytes of an answer.", least=0.001)
+    stays_open: str = _setting(
+        "local",
+        "Whether its calls pass when a hard budget is spent: `local` where its address is this machine's own.",
+        choices=("local", "always", "never"),
+    )
     meter_cpu_pid: int = _setting(
         0, "Process on this machine that serves this provider: its calls are metered from its CPU time."
     )

@@ -1,4 +1,4 @@
-"""What must outlive a restart and is no fact of use: virtual keys today. SQLite by default, PostgreSQL by one setting.
+"""What must outlive a restart and is no fact of use: virtual keys, budgets, alerts. SQLite, or PostgreSQL by a setting.
 
 Nothing on the path of a call reads the store: the gateway asks a `KeyRing`, which is held in memory.
 """

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mesure.apps.gateway import refusals
+from mesure.apps.gateway.budgets import HardBudgets
 from mesure.apps.gateway.headers import read_request
 from mesure.apps.gateway.keys import KeyCheck
 from mesure.apps.gateway.metering import CallMetering, Metering
@@ -57,6 +58,7 @@ class Gateway:
         self.hosts = AllowedHosts(settings.server)
         self.keys = KeyCheck(settings.gateway.keys, keys)
         self.metering = Metering(settings, sink, meters or {}, servers, content)
+        self.budgets = HardBudgets(settings, self.metering.pricer, self.metering.failed)
         self.upstreams = Upstreams()
         self.in_flight = 0
         self.refused: Counter[str] = Counter()
@@ -78,9 +80,12 @@ class Gateway:
     async def startup(self) -> None:
         await self.upstreams.startup(self.providers.by_name.values())
         await asyncio.to_thread(self.metering.warm)
+        await asyncio.to_thread(self.budgets.start)
+        self.metering.budgets = self.budgets if self.budgets.state is not None else None
 
     async def shutdown(self) -> None:
         await self.upstreams.shutdown()
+        await asyncio.to_thread(self.budgets.stop)
         if self.metering.content is not None:
             await asyncio.to_thread(self.metering.content.close)
 

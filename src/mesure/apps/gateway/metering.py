@@ -16,7 +16,7 @@ from mesure.apps.gateway.failures import FailureLog
 from mesure.apps.gateway.figures import figure_headers, live_comment
 from mesure.apps.gateway.keeping import Keeping, keeping
 from mesure.apps.gateway.keys import overruled, scope_of
-from mesure.apps.http1.refusal import place_of
+from mesure.apps.http1.refusal import Refusal, place_of
 from mesure.ledger import Pricer
 from mesure.meter.pseudonyms import load_key
 from mesure.meter.wires import openai
@@ -30,6 +30,7 @@ from mesure.record import SCHEMA_VERSION, FieldSink, UsageEvent, new_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mesure.apps.gateway.budgets import HardBudgets
     from mesure.apps.gateway.headers import Pairs, Request
     from mesure.apps.gateway.providers import Provider, Route
     from mesure.apps.gateway.upstream import Answer
@@ -86,6 +87,7 @@ class Metering:
         self.unmetered: Counter[str] = Counter()
         self.failing = FailureLog()
         given = settings.gateway
+        self.budgets: HardBudgets | None = None
         self._common = {
             "schema_version": SCHEMA_VERSION,
             "calls_count": 1,
@@ -230,6 +232,24 @@ class CallMetering:
                 body = changed or body
         self._start_meter()
         return body
+
+    async def afford(self, body_bytes: int) -> None:
+        """Reserve what the call may take of hard budgets. Raises `Refusal`: it never left, and is not booked."""
+        budgets = self.shared.budgets
+        if budgets is None or not self.route.ai_call:
+            return
+        try:
+            await budgets.admit(self.id, self._fields, body_bytes, self.route.provider)
+        except Refusal:
+            self._booked = True
+            self._stop_meter()
+            raise
+
+    @harmless
+    def over(self) -> None:
+        """Nothing more will come of the call: hard budgets get what it took."""
+        if self.shared.budgets is not None:
+            self.shared.budgets.ended(self.id, self._fields if "status" in self._fields else None)
 
     @harmless
     def _start_meter(self) -> None:

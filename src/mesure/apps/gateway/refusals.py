@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from mesure.policy.gate import Refused
+
 __all__ = [
     "Refusal",
     "bad_host",
     "bad_path",
     "body_too_large",
+    "budget_refused",
     "foreign_origin",
     "key_expired",
     "key_required",
@@ -140,6 +143,25 @@ def pages_stay_here(path: str) -> Refusal:
         "Pages, metrics and figures are shown on this machine only",
         value=path[:100],
         action="Open them on the machine itself, or put your own authenticating proxy in front",
+    )
+
+
+def budget_refused(refused: Refused) -> Refusal:
+    budget = refused.budget
+    if refused.reason == "unreachable":
+        return Refusal(
+            503,
+            "budget_unreachable",
+            "This hard budget cannot be looked up, and is set to refuse meanwhile",
+            value=budget.name,
+            action="Try again; your administrator finds the reason in the gateway's log",
+        )
+    return Refusal(
+        429,
+        "budget_exceeded",
+        "A hard budget has no room left for this call",
+        value=f"{budget.name}: {refused.asked:.3g} {budget.unit} asked at most, {refused.left:.3g} left",
+        action=f"Wait until {refused.again_at:%Y-%m-%d %H:%M} UTC, ask for a shorter answer, or use a local model",
     )
 
 

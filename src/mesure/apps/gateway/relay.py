@@ -47,6 +47,7 @@ class Relay:
         answer: Answer | None = None
         try:
             outgoing = call.sent(request, exchange.body)
+            await call.afford(len(exchange.body))
             answer = await upstreams.call(
                 call.route, exchange.method, request.sent, exchange.body if outgoing is None else outgoing
             )
@@ -72,6 +73,7 @@ class Relay:
             raise failure from None
         finally:
             call.finish("cancelled")  # nothing when it is booked already
+            call.over()
             if answer is not None:
                 answer.close()
         return "ok"
