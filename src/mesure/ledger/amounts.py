@@ -208,7 +208,7 @@ class Amounts:
     def _total(self, tables: Iterable[_Table]) -> Total:
         unit = self.unit
         # In one order, whichever file was read first: sources are named alike each time
-        rows = sorted(((part, sums) for table in tables for part, sums in table.items()), key=itemgetter(0))
+        rows = sorted(_merged(tables).items(), key=itemgetter(0))
         energy = [
             (part.served, _quantity(sums.energy, "Wh", part.energy_status, part.energy_sources)) for part, sums in rows
         ]
@@ -226,6 +226,14 @@ class Amounts:
             energy_wh=combined(by_served(energy)),
             parts=amounts,
         )
+
+
+def _merged(tables: Iterable[_Table]) -> _Table:
+    found: _Table = {}
+    for table in tables:
+        for part, sums in table.items():
+            found.setdefault(part, _Sums()).add(sums)
+    return found
 
 
 def _quantity(amount: tuple[float, float, float], unit: str, status: Status, sources: tuple[str, ...]) -> Quantity:

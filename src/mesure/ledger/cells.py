@@ -134,7 +134,7 @@ def by_served(parts: Iterable[tuple[Served, Quantity]]) -> dict[Served, Quantity
     found: dict[Served, list[Quantity]] = {}
     for served, quantity in parts:
         found.setdefault(served, []).append(quantity)
-    return {served: add_shared(quantities) for served, quantities in found.items()}
+    return {served: add_shared(each) if len(each) > 1 else each[0] for served, each in found.items()}
 
 
 def combined(sums: Mapping[Served, Quantity]) -> Quantity | None:
