@@ -110,4 +110,6 @@ PLAIN = (
     mark("(the product)"),
     mark("(people of the group)"),
     mark("(declared)"),
+    mark("A watched folder is imported as it comes: it takes no --dry-run, --replace or --save"),
+    mark("Use them on a file of it, without --watch"),
 )

@@ -136,6 +136,17 @@ def test_files_or_a_folder_and_not_both(mesure: Run, usage: Path, folder: Path) 
     assert mesure("import", usage, "--watch", folder).code == 2
 
 
+@pytest.mark.parametrize("option", [("--dry-run",), ("--replace",), ("--save", "x")])
+def test_what_is_for_one_file_is_refused_of_a_folder(
+    watch: Callable[..., Ran], folder: Path, option: tuple[str, ...]
+) -> None:
+    (folder / "a.csv").write_text(CSV)
+    ran = watch(*option, "--lang", "fr")
+    assert ran.code == 2
+    assert "dossier surveillé" in ran.err
+    assert not Path("d").exists()
+
+
 def _rows(data: Path) -> int:
     if not (data / "ledger" / "_delta_log").is_dir():
         return 0

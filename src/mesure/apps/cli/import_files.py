@@ -120,6 +120,12 @@ def command(ctx: click.Context, /, files: tuple[str, ...], **options: Any) -> No
             action="See mesure import --help.",
             code="usage",
         )
+    if options["watch"] and (options["dry_run"] or options["replace"] or options["save"]):
+        raise InvalidValue(
+            "A watched folder is imported as it comes: it takes no --dry-run, --replace or --save",
+            action="Use them on a file of it, without --watch.",
+            code="usage",
+        )
     settings = load_settings(options["config"], flags={"server.data": options["data"]})
     reading, ledger = Reading.of(voice, settings, options), ledger_of(settings)
     if options["watch"]:
