@@ -27,6 +27,22 @@ def words(message, language):
     return Notice(f"{message.kind} {message.body['code']}", "text", (), "do", "", "", "info", language)
 
 
+_OPENED = []
+
+
+def opened(settings):
+    _OPENED.append(open_store(settings))
+    return _OPENED[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """Stores that a watch opened and that no test stops."""
+    yield
+    while _OPENED:
+        _OPENED.pop().close()
+
+
 @pytest.fixture
 def web():
     server = WebhookServer()
@@ -41,7 +57,7 @@ def watch_of(tmp_path, settings, events, *, now=NOW, **changes):
     settings = replace(settings, organisation=SETTINGS.organisation, **changes)
     clock = [now]
     watch = Watch(
-        settings, View(ledger, None, settings), ledger, None, partial(open_store, settings), words, now=lambda: clock[0]
+        settings, View(ledger, None, settings), ledger, None, partial(opened, settings), words, now=lambda: clock[0]
     )
     return watch, ledger, clock
 
@@ -171,12 +187,12 @@ def test_the_thread_looks_and_sends_and_outlives_a_store_that_is_away(tmp_path, 
     )
     away = [True]
 
-    def opened():
+    def reached():
         if away[0]:
             raise StateError("The state store cannot be used", action="Start it", code="state_unreachable")
-        return open_store(given)
+        return opened(given)
 
-    watch = Watch(given, View(ledger, None, given), ledger, None, opened, words, now=lambda: NOW)
+    watch = Watch(given, View(ledger, None, given), ledger, None, reached, words, now=lambda: NOW)
     watch.start("here")
     try:
         eventually(lambda: watch.state.error is not None)
