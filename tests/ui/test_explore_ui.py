@@ -168,8 +168,8 @@ def test_a_bad_address_is_a_sentence_with_a_way_back(browser: Any, explored_site
     with _open(browser, f"{explored_site.url}/fr/explore?measure=rien") as opened:
         assert opened.answer.status == 400
         assert "measure=rien" in opened.page.locator("h1").inner_text()
-        opened.page.locator("main a").click()
-        assert opened.page.locator("h1").is_visible()
+        opened.page.get_by_text("Repartir sans ces choix").click()
+        assert opened.page.url.endswith("/fr/explore")
 
 
 def test_paper_holds_figures_and_no_choices(browser: Any, explored_site: Any) -> None:

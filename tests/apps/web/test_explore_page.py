@@ -361,6 +361,7 @@ def test_a_bad_value_is_a_clear_sentence(opened: TestClient, asked: str, english
         text = read(answer.text).text
         assert said in text
         assert answer.headers["content-security-policy"]
+        assert [link["href"] for link in read(answer.text).one("main").all("a")] == [f"/{language}/explore"]
 
 
 def test_the_language_link_keeps_the_state(opened: TestClient) -> None:

@@ -31,6 +31,7 @@ NO_PAGE = mark("There is no page at this address.")
 REFUSED = mark("This request cannot be answered.")
 FAILED = mark("Something went wrong on this page. The calls themselves go on being recorded; see the server's log.")
 GO_BACK, TRY_AGAIN = mark("Go back to Now"), mark("Try again")
+START_AGAIN = mark("Start again without these choices")
 _CODES = {404: "not_found", 405: "method_not_allowed", 500: "internal"}
 
 
@@ -47,7 +48,8 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
         assert isinstance(error, InvalidValue)
         if _for_programs(request):
             return JSONResponse({"error": error.to_json()}, 400)
-        return page(request, 400, told(error, reader_of(request).t), GO_BACK)
+        text = told(error, reader_of(request).t)
+        return page(request, 400, text, START_AGAIN, href=request.url.path)
 
     async def broken(request: Request, error: Exception) -> Response:
         """Our own errors tell what to do."""
@@ -69,10 +71,15 @@ def handlers(reader_of: Callable[[Request], Reader]) -> dict[Any, Any]:
         return page(request, status, reader_of(request).t.t(what), action, headers)
 
     def page(
-        request: Request, status: int, text: str, action: str, headers: Mapping[str, str] | None = None
+        request: Request,
+        status: int,
+        text: str,
+        action: str,
+        headers: Mapping[str, str] | None = None,
+        href: str | None = None,
     ) -> Response:
         reader = reader_of(request)
-        content = fragment[h1[text], p[a(href=reader.path())[reader.t.t(action)]]]
+        content = fragment[h1[text], p[a(href=href or reader.path())[reader.t.t(action)]]]
         return HTMLResponse(render(Page(path=None, title=text, content=content), reader), status, headers)
 
     return {HTTPException: refused, InvalidValue: unreadable, MesureError: broken, Exception: failed}
