@@ -159,11 +159,13 @@ INTAKES = {
     "apps/gateway/metering.py": "apps/gateway/attribution.py",
     "meter/imports/reading.py": "meter/imports/reading.py",
     "meter/otlp/intake.py": "meter/otlp/intake.py",
-    "apps/sdk/metering.py": "apps/sdk/destinations.py",  # or the telemetry intake of the Mesure they are sent to
+    "apps/sdk/litellm_callback.py": "apps/sdk/destinations.py",  # or the intake of the Mesure they are sent to
+    "apps/sdk/metering.py": "apps/sdk/destinations.py",
 }
 #: These make events of events, of the configuration, or of what a sensor reads.
 DERIVED = {
-    *("apps/measured.py", "apps/sdk/pricing.py", "meter/sensors/windows.py"),
+    *("apps/gateway/budgets.py", "apps/measured.py", "apps/sdk/pricing.py"),
+    *("meter/imports/profiles.py", "meter/sensors/windows.py"),
     *("ledger/lines.py", "ledger/pricing.py", "ledger/schema.py"),
 }
 

@@ -355,7 +355,7 @@ class ReceiverSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacySettings:
-    """What of people is kept, and how long. What may be stored at all is not a setting: see docs/en/privacy.md."""
+    """What of people is kept, and how long. What may be stored at all is not a setting: see docs/en/register.md."""
 
     label_keys: list[str] = _setting(
         [], "Keys that free labels of calls and imports may have; a label under another key is not stored."
