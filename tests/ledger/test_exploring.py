@@ -34,7 +34,7 @@ _KINDS: tuple[dict[str, Any], ...] = (
     {"operation": "image", "images_count": 2, "input_tokens": None, "output_tokens": None},
     {"host_zone": "FRA"},
     {"host_zone": "XXX"},
-    {"basis": "exported", "calls_count": 12},
+    {"calls_count": 12},
     {"model_answered": "gpt-4o-mini-2024-07-18"},
     {"cost": 0.25, "cost_currency": "USD"},
     {"cost": 0.5, "cost_currency": "EUR"},

@@ -39,7 +39,7 @@ def _random_events(count: int, seed: int = 1, days: float = 55.0):
         {"host_zone": "FRA"},
         {"host_zone": "XXX"},  # no such zone: no CO2e
         {"deployment": "hall", "model_requested": "llama-3.1-8b"},
-        {"calls_count": 7, "basis": "exported"},
+        {"calls_count": 7},
         {"operation": "image", "images_count": 2, "model_requested": "gpt-image-1", "input_tokens": None},
         {"model_answered": "gpt-4o-2024-11-20"},
         {"model_answered": "something-else"},

@@ -31,7 +31,7 @@ _KINDS: tuple[dict[str, Any], ...] = (
     {"operation": "chat", "model_requested": "acme-images", "model_answered": None},
     {"host_zone": "FRA", "labels": {"ville": "Angers"}, "stream": True},
     {"host_zone": "XXX", "team": None},
-    {"calls_count": 12, "basis": "exported", "team": ""},
+    {"calls_count": 12, "team": ""},
     {"provider": None, "model_requested": None},
 )
 

@@ -91,7 +91,7 @@ def test_the_three_ways_give_one_overview(tmp_path: Path) -> None:
         {"energy_j": 40.0, "energy_scope": "process"},
         {"operation": "embeddings", "output_tokens": None},
         {"operation": "image", "images_count": 2, "model_requested": "flux.1-dev", "image_width": 512},
-        {"calls_count": 9, "basis": "exported"},
+        {"calls_count": 9},
         {"host_zone": "FRA", "cached_input_tokens": 40},
         {"host_zone": "XXX"},
         {"provider": None, "model_requested": None, "model_answered": "gpt-4o"},

@@ -17,7 +17,17 @@ from mesure.ledger.spark import SparkEngine
 from mesure.ledger.spool import Spool
 from mesure.ledger.table import Ledger, Snapshot, StaleBatch, StoredFile
 from mesure.ledger.traffic import traffic_in
-from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, PowerPoint, Window
+from mesure.ledger.view import (
+    CallRow,
+    GroupTotal,
+    ModelRow,
+    Overview,
+    PowerPoint,
+    Reconciled,
+    ReportRow,
+    Unseen,
+    Window,
+)
 
 __all__ = [
     "CONTACT_DIMENSIONS",
@@ -48,6 +58,8 @@ __all__ = [
     "PowerPoint",
     "Pricer",
     "Recomputed",
+    "Reconciled",
+    "ReportRow",
     "Retained",
     "Slice",
     "Snapshot",
@@ -56,6 +68,7 @@ __all__ = [
     "StaleBatch",
     "StoredFile",
     "Total",
+    "Unseen",
     "View",
     "Wanted",
     "Window",

@@ -21,6 +21,7 @@ from mesure.ledger.counters import Counters
 from mesure.ledger.folder import take_folder
 from mesure.ledger.known_calls import Call, KnownCalls
 from mesure.ledger.segments import Segment, find_segments
+from mesure.ledger.sightings import is_report
 from mesure.ledger.table import StaleBatch
 
 if TYPE_CHECKING:
@@ -277,7 +278,9 @@ class Committer:
         self._count_once(found)
         everything = [pending.event for pending in found if pending.first]
         live = [pending.event for pending in found if pending.first and pending.end > segment.live_from]
-        self._tell(self.counters.add, live)  # before pages can show them: no call on a page is missing from the metrics
+        self._tell(
+            self.counters.add, [event for event in live if not is_report(event)]
+        )  # before pages can show them: no call on a page is missing from the metrics
         with self._wake:
             self._pending.extend(found)
             self._merged += len(found) - len(everything)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mesure.errors import LedgerError
 from mesure.impact import formulas
@@ -19,6 +19,7 @@ from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums
 from mesure.ledger.database import connect
 from mesure.ledger.pricing import ASSUMED, KEY_COLUMNS, Key, Pricer, key_from
 from mesure.ledger.schema import COLUMNS, empty_table, event_of, time_of
+from mesure.ledger.sightings import IS_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -38,19 +39,32 @@ _ENDED_S = (
     "CASE WHEN basis = 'observed' THEN (epoch_us(coalesce(ended_at, started_at)) + CASE WHEN ended_at IS NULL "
     "THEN coalesce(duration_ms, 0) * 1000 ELSE 0 END)::BIGINT // 1000000 END"
 )
+_AMOUNTS = ("calls_count", "input_tokens", "cached_input_tokens", "output_tokens")
 _HAS_MEDIA = "coalesce(bool_or(images_count > 0 OR audio_seconds > 0 OR operation IN ({})), false)"
 
 
 class Slice(NamedTuple):
     """Which rows: of these files, started in `[since, until)` (whole seconds since 1970), holding these values.
 
-    `where`: (column of text, value), None for a value that is unknown.
+    `where`: (column of text, value), None for a value that is unknown. `kind`: calls, or what stands for others: see
+    `is_report`.
     """
 
     uris: tuple[str, ...]
     since: int
     until: int | None = None
     where: tuple[tuple[str, str | None], ...] = ()
+    kind: Literal["calls", "reports", "all"] = "calls"
+
+
+class Seen(NamedTuple):
+    """Calls of one kind within one stretch of time: how many, and their input, cached and output tokens."""
+
+    key: Key
+    application: str | None
+    team: str | None
+    second: int
+    amounts: tuple[int, int, int, int]
 
 
 class Featured(NamedTuple):
@@ -154,11 +168,32 @@ class Engine:
         """Every event of the slice, with its file. For few of them this is quicker than planning a statement."""
         return self._rows(part, "")
 
+    def seen(self, part: Slice, bucket_s: int) -> list[tuple[str, Seen]]:
+        """Calls of the slice by who served and made them, in stretches of `bucket_s` seconds; with the file of each."""
+        texts = ", ".join((*KEY_COLUMNS, "application", "team"))
+        sums = ", ".join(f"coalesce(sum({name}), 0)::HUGEINT" for name in _AMOUNTS)
+        with self._statement() as connection:
+            found = connection.execute(
+                f"SELECT filename, {texts}, {_STARTED_S} // {bucket_s} * {bucket_s}, {sums} FROM ({_source(part)}) "
+                "GROUP BY ALL"
+            ).fetchall()
+        keys = len(KEY_COLUMNS)
+        return [
+            (uri, Seen(key_from(row[:keys]), row[keys], row[keys + 1], row[keys + 2], tuple(row[keys + 3 :])))
+            for uri, *row in found
+        ]
+
+    def several(self, part: Slice) -> int:
+        """Calls of the slice that several sources saw."""
+        with self._statement() as connection:
+            [(count,)] = connection.execute(f"SELECT count(sightings) FROM ({_source(part)})").fetchall()
+        return int(count)
+
     def find(self, uris: tuple[str, ...], event_id: UUID) -> UsageEvent | None:
         """The event of that id in these files, or that a sighting of that id told of."""
         told = f"sightings IS NOT NULL AND contains(sightings, '{event_id}')"
         for where in (f"id = '{event_id}'", told) if uris else ():
-            if found := self._rows(Slice(uris, 0), f"WHERE {where}"):
+            if found := self._rows(Slice(uris, 0, kind="all"), f"WHERE {where}"):
                 return found[0][1]
         return None
 
@@ -310,6 +345,8 @@ def _source(part: Slice) -> str:
     if part.until is not None:
         bounds.append(f"started_at < {_instant(part.until)}")
     bounds += [_holds(column, value) for column, value in part.where]
+    if part.kind != "all":
+        bounds.append(f"{'NOT ' * (part.kind == 'calls')}coalesce({IS_REPORT}, false)")
     return (
         f"SELECT * FROM (SELECT * FROM read_parquet([{files}], union_by_name=true, filename=true, "
         "hive_partitioning=true, hive_types={'month': VARCHAR}) UNION ALL BY NAME SELECT * FROM empty_events) "

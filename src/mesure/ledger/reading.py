@@ -17,10 +17,12 @@ from mesure.ledger.exploring import CallPage, Explorer
 from mesure.ledger.grouping import Grouping
 from mesure.ledger.live import Live
 from mesure.ledger.pricing import Pricer
+from mesure.ledger.reconcile import Reconciler, Report, reconciled
 from mesure.ledger.rollup import Recent, Rollup
 from mesure.ledger.schema import second_of
+from mesure.ledger.sightings import is_report
 from mesure.ledger.spark import SparkEngine
-from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, Window
+from mesure.ledger.view import CallRow, GroupTotal, ModelRow, Overview, Reconciled, Window
 from mesure.version import METHOD_VERSION
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ class View:
         self._pricer = Pricer(settings.deployments)
         self._rollup = Rollup(self._pricer, SparkEngine(self._pricer, spark) if spark else None)
         self._recent = Recent(self._pricer)
+        self._reconciler = Reconciler(self._pricer)
+        self._reports: tuple[Report, ...] = ()
         self._explorer = Explorer(self._pricer)
         self._lock = threading.Lock()
 
@@ -91,7 +95,21 @@ class View:
                 method_version=METHOD_VERSION,
                 catalogue_version=current().version,
                 ledger_version=snapshot.version,
+                reconciled=self._reconciled(snapshot, month, now),
             )
+
+    def reconciled(self, since: datetime, until: datetime) -> Reconciled:
+        """What providers report and people declare for `[since, until)`, beside the calls seen; calls that several
+        sources saw. Raises `LedgerError` when the table cannot be read."""
+        with self._lock:
+            return self._reconciled(self._follow(), since, until)
+
+    def _reconciled(self, snapshot: Snapshot, since: datetime, until: datetime) -> Reconciled:
+        waiting = sum(
+            event.sightings is not None and since <= event.started_at <= until for event in self._recent.events
+        )
+        several = self._rollup.several(snapshot, second_of(since), second_of(until) + 1) + waiting
+        return reconciled(self._pricer, self._reports, several, since, until)
 
     def event(self, event_id: str) -> UsageEvent | None:
         """One event by its id, or by that of a sighting of it; None when the ledger has none. Raises `LedgerError`."""
@@ -141,17 +159,20 @@ class View:
         """Calls of a cut, newest first, `count` at a time. Raises `LedgerError` when the table cannot be read."""
         with self._lock:
             snapshot, recent = self._follow(), self._recent.events
-        events, following = self._explorer.calls(snapshot, recent, cut, after, count)
+        calls = [event for event in recent if not is_report(event)]
+        events, following = self._explorer.calls(snapshot, calls, cut, after, count)
         return CallPage(tuple(map(self._call, events)), following)
 
     def _follow(self) -> Snapshot:
-        """The version to read; the events that are not in it are in `_recent`."""
+        """The version to read; the calls that are not in it are in `_recent`, and what is reported and was not seen."""
+        events: tuple[UsageEvent, ...] = ()
         if self._committer is None:
             snapshot = self._ledger.snapshot()
-            self._recent.follow(())
         else:
             snapshot, events = self._committer.consistent()
-            self._recent.follow(events)
+        self._reports = self._reconciler.reports(snapshot, events)
+        residues = [event for report in self._reports for event in report.residue]
+        self._recent.follow((*residues, *(event for event in events if not is_report(event))))
         return snapshot
 
     def _all(self) -> tuple[Cells, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mesure.ledger.cells import QUARTER_S, Cell, Cells, Sums, Table, add_to, quarter_of
 from mesure.ledger.engine import Engine, Slice
 from mesure.ledger.schema import epoch_us, month_of, month_start_utc, second_of, time_of
+from mesure.ledger.sightings import is_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,6 +45,7 @@ class Rollup:
         self._pricer = pricer
         self._cells: dict[str, Cells] = {}
         self._latest: tuple[tuple[int, int], list[UsageEvent]] = ((-1, 0), [])
+        self._several = (-1, 0, 0)
         self._totals: dict[tuple[object, ...], dict[GroupKey, Table]] = {}
 
     def load(self, snapshot: Snapshot, since: int, until: int, edges: Iterable[int]) -> None:
@@ -122,6 +124,13 @@ class Rollup:
                 return quarter
         return None
 
+    def several(self, snapshot: Snapshot, since: int, until: int) -> int:
+        """Calls that several sources saw; read once per version and start, as what is to come is in no file."""
+        if self._several[:2] != (snapshot.version, since):
+            uris = tuple(within(snapshot, since, until))
+            self._several = (snapshot.version, since, self._engine.several(Slice(uris, since, until)) if uris else 0)
+        return self._several[2]
+
     def totals(self, snapshot: Snapshot, since: int, until: int, grouping: Grouping) -> dict[GroupKey, Table]:
         """Sums per group; copies, to which recent events can be added."""
         asked = (snapshot.version, since, until, grouping.by)
@@ -196,7 +205,8 @@ class Recent:
         return self._priced[id(event)]
 
     def latest(self, until: int, count: int) -> list[UsageEvent]:
-        begun = (event for event in self._events if event.calls_count and second_of(event.started_at) < until)
+        calls = (event for event in self._events if event.calls_count and not is_report(event))
+        begun = (event for event in calls if second_of(event.started_at) < until)
         return nlargest(count, begun, key=_newest)
 
     def totals(self, since: int, until: int, grouping: Grouping) -> Iterator[tuple[GroupKey, Cell, Sums]]:

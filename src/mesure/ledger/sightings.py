@@ -18,7 +18,18 @@ from mesure.record import UsageEvent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["MOST_SIGHTINGS", "file_of", "is_aggregate", "is_direct", "keys_of", "keys_within", "merged", "sightings_of"]
+__all__ = [
+    "IS_REPORT",
+    "MOST_SIGHTINGS",
+    "file_of",
+    "is_aggregate",
+    "is_direct",
+    "is_report",
+    "keys_of",
+    "keys_within",
+    "merged",
+    "sightings_of",
+]
 
 #: How directly a source sees a call; a measured energy goes before all of them.
 _RANKS = {"gateway": 3, "demo": 3, "hook": 2, "otlp": 2, "callback": 2, "sensor": 2, "import": 1, "profile": 0}
@@ -63,6 +74,22 @@ def is_aggregate(event: UsageEvent) -> bool:
     return event.ended_at is not None and event.ended_at - event.started_at >= _AGGREGATE_OVER
 
 
+def is_report(event: UsageEvent) -> bool:
+    """Whether it is compared with the calls of its period rather than added to them, as `IS_REPORT` has it."""
+    if event.basis == "observed":
+        return False
+    if event.basis == "declared" or event.source != "import" or event.calls_count != 1:
+        return True
+    return event.ended_at is not None and event.ended_at - event.started_at >= _AGGREGATE_OVER
+
+
+#: The same of a row of the table, for DuckDB and for Spark.
+IS_REPORT = (
+    "(basis = 'declared' OR (basis = 'exported' AND (source <> 'import' OR calls_count <> 1 "
+    "OR coalesce(ended_at - started_at >= INTERVAL '1' HOUR, false))))"
+)
+
+
 def keys_of(event: UsageEvent) -> tuple[str, ...]:
     """What another sighting of the same call would share, strongest first: response id, span, id at an intake; of an
     aggregate, the key of its period and groups.
@@ -86,7 +113,7 @@ def keys_of(event: UsageEvent) -> tuple[str, ...]:
 
 def _aggregate(event: UsageEvent) -> str | None:
     """The key of an exported aggregate: the same one in a later or longer export is the same, as far as it went."""
-    return _text((event.labels or {}).get("aggregate"))
+    return _text(event.labels.get("aggregate")) if isinstance(event.labels, dict) else None
 
 
 def keys_within(told: Iterable[UsageEvent]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from mesure.ledger.cells import QUARTER_S
 from mesure.ledger.engine import READ, featured_of, priced
 from mesure.ledger.pricing import KEY_COLUMNS, Key, key_from
 from mesure.ledger.schema import COLUMNS
+from mesure.ledger.sightings import IS_REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +94,7 @@ class SparkEngine:
         return found.values, found.bucket, *priced(self._pricer, found)
 
     def priced(self, part: Slice) -> DataFrame:
-        """Every event of the slice, as a Spark frame: the columns of the table, then `formulas.OUTPUTS`, which are
+        """Every call of the slice, as a Spark frame: the columns of the table, then `formulas.OUTPUTS`, which are
         NULL where no sourced factor exists. Raises `LedgerError` when Spark does; once given, the frame is Spark's."""
         import narwhals as nw
         from pyspark.sql import functions as sql
@@ -128,6 +129,7 @@ class SparkEngine:
         files = [_address(uri) for uri in part.uris]
         reader = self._session.read.schema(_SCHEMA).option("basePath", files[0].rpartition("/month=")[0])
         rows = reader.parquet(*(_PATTERNS.sub(r"\\\1", file) for file in files))
+        rows = rows.where(f"NOT coalesce({IS_REPORT}, false)")
         rows = rows.where(sql.col("started_at") >= sql.timestamp_seconds(sql.lit(part.since)))
         for column, value in part.where:
             rows = rows.where(sql.coalesce(sql.col(column), sql.lit("")) == (value or ""))

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from mesure.impact import formulas
 from mesure.impact.methods import Amounts, Call, Traffic
 from mesure.ledger.database import connect
 from mesure.ledger.pricing import KEY_COLUMNS, Pricer
-from mesure.ledger.schema import empty_table
+from mesure.ledger.reconcile import Reconciler
+from mesure.ledger.schema import empty_table, to_table
+from mesure.ledger.sightings import IS_REPORT
 from mesure.quantity import Status
 
 if TYPE_CHECKING:
@@ -37,20 +39,24 @@ def traffic_in(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> Traffic:
-    """Every event of the latest version of the table, read a few files at a time.
+    """Every call of the latest version of the table, read a few files at a time, and what was reported and not seen.
 
     `progress` gets the number of rows read so far. Raises `LedgerError` when the table cannot be read.
     """
-    traffic, read = Traffic(), 0
+    traffic, read, snapshot = Traffic(), 0, ledger.snapshot()
     pricer = Pricer(deployments)
     with connect() as connection:
         connection.register("empty_events", empty_table())
-        for files in _batches(ledger.snapshot().files):
-            for call, amounts in _sums(connection, [file.uri for file in files], pricer.deployment):
+        for files in _batches(snapshot.files):
+            for call, amounts in _sums(connection, _calls_of([file.uri for file in files]), pricer.deployment):
                 traffic.add(call, amounts)
             read += sum(file.rows for file in files)
             if progress is not None:
                 progress(read)
+        unseen = [event for report in Reconciler(pricer).reports(snapshot, ()) for event in report.residue]
+        connection.register("unseen", to_table(unseen, datetime.now(UTC)))
+        for call, amounts in _sums(connection, "SELECT * FROM unseen", pricer.deployment):
+            traffic.add(call, amounts)
     return traffic
 
 
@@ -67,20 +73,27 @@ def _batches(files: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
         yield batch
 
 
+def _calls_of(uris: Sequence[str]) -> str:
+    """Calls of some files; what a provider reports is compared with them, not added."""
+    files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in uris)
+    return (
+        f"SELECT * FROM (SELECT * FROM read_parquet([{files}], union_by_name=true, hive_partitioning=true, "
+        "hive_types={'month': VARCHAR}) UNION ALL BY NAME SELECT * FROM empty_events) "
+        f"WHERE NOT coalesce({IS_REPORT}, false)"
+    )
+
+
 def _sums(
-    connection: DuckDBPyConnection, uris: Sequence[str], deployment: Callable[[str], Deployment | None]
+    connection: DuckDBPyConnection, events: str, deployment: Callable[[str], Deployment | None]
 ) -> Iterator[tuple[Call, Amounts]]:
-    """Sums of the events of some files."""
+    """Sums of the events that a statement gives."""
     import narwhals as nw
 
-    files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in uris)
     keys = ", ".join(f"coalesce({name}, '') AS key_{name}" for name in _KEYS)
     measured = "CASE WHEN energy_j IS NULL THEN '' ELSE coalesce(energy_status, 'modelled') END"
     kept = ", ".join(dict.fromkeys((*formulas.FACTS, *_TOKENS)))
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW staged AS SELECT {keys}, {measured} AS measured, {kept} FROM (SELECT * FROM "
-        f"read_parquet([{files}], union_by_name=true, hive_partitioning=true, hive_types={{'month': VARCHAR}}) "
-        "UNION ALL BY NAME SELECT * FROM empty_events)"
+        f"CREATE OR REPLACE TEMP VIEW staged AS SELECT {keys}, {measured} AS measured, {kept} FROM ({events})"
     )
     featured = formulas.with_event_columns(nw.from_native(connection.view("staged"))).to_native().sql_query()
     tokens = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE" for name in _TOKENS)

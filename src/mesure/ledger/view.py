@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from mesure.quantity import Quantity, Status
     from mesure.record import Environment, Outcome
 
-__all__ = ["CallRow", "GroupTotal", "ModelRow", "Overview", "PowerPoint", "Window"]
+__all__ = [
+    "CallRow",
+    "GroupTotal",
+    "ModelRow",
+    "Overview",
+    "PowerPoint",
+    "Reconciled",
+    "ReportRow",
+    "Unseen",
+    "Window",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +95,44 @@ class GroupTotal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """What was reported (or declared) of calls and was not seen, as far as totals hold it."""
+
+    calls: int
+    tokens: int
+    energy_wh: Quantity
+    gwp_gco2eq: Quantity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """Reports of one provider and model that begin in a window, beside the calls seen in their periods."""
+
+    provider: str | None
+    model: str | None  # None: the report names none
+    declared: bool
+    reported_calls: int
+    seen_calls: int
+    reported_tokens: int
+    seen_tokens: int
+    unseen: Unseen | None
+    beyond_calls: int  # seen, and in no report: nothing is taken away for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """Calls of a window beside what is reported of them."""
+
+    since: datetime
+    until: datetime
+    several: int  # calls that several sources saw, each counted once
+    unseen: Unseen | None  # by providers
+    declared: Unseen | None
+    beyond_calls: int
+    rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """Everything the `Now` page shows."""
 
@@ -101,3 +149,4 @@ class Overview:
     method_version: str
     catalogue_version: str
     ledger_version: int
+    reconciled: Reconciled | None = None  # of the month

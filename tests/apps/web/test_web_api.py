@@ -66,6 +66,7 @@ _OVERVIEW = {
     "models": Several(_MODEL),
     "last_calls": Several(_CALL),
     "statuses": dict,
+    "reconciled": Maybe(dict),
     "factors": Several(dict),
     "factors_missing": Several(str),
 }

@@ -19,7 +19,7 @@ from mesure.apps.web.reader import Reader
 from mesure.apps.words import STATUSES
 from mesure.catalogue import current
 from mesure.i18n import catalog
-from mesure.ledger.view import Overview, PowerPoint
+from mesure.ledger.view import Overview, PowerPoint, Reconciled
 from mesure.quantity import Quantity, Status, add_independent
 
 _both = pytest.mark.parametrize("language", ["fr", "en"])
@@ -184,6 +184,20 @@ def test_origins_are_told_from_the_most_frequent(language: str) -> None:
     assert lines[3].startswith("CO₂e")
     unknown = web_scenes.office(statuses=counts, month=replace(web_scenes.office().month, gwp_gco2eq=None))
     assert len(_parts(unknown, language)["origin"].all("li")) == 3
+
+
+@_both
+def test_what_is_reported_beside_the_calls_is_told_among_the_origins(language: str) -> None:
+    at = web_scenes.office().now
+    month = Reconciled(since=at, until=at, several=1_234, unseen=None, declared=None, beyond_calls=2, rows=())
+    lines = [line.text for line in _parts(web_scenes.office(reconciled=month), language)["origin"].all("li")]
+    t = catalog(language)
+    several = (
+        "{count} call seen by several sources, counted once",
+        "{count} calls seen by several sources, each counted once",
+    )
+    assert plain(t.n(*several, 1_234)) in lines
+    assert len(lines) == len(_parts(web_scenes.office(), language)["origin"].all("li")) + 2
 
 
 @_both

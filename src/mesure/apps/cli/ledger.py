@@ -9,6 +9,7 @@ import click
 
 from mesure.apps.cli.group import Command, CommandGroup
 from mesure.apps.cli.options import config_option, data_option, spoken_options
+from mesure.apps.cli.reconcile import command as reconcile
 from mesure.errors import UnknownName
 from mesure.i18n import mark
 
@@ -75,6 +76,9 @@ def recompute(voice: Voice, /, **options: Any) -> None:
     change = explained(traffic, before, after)
     voice.emit(change.to_json())
     return show_change(voice, change)
+
+
+command.add_command(reconcile)
 
 
 @command.command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mesure.apps.reconciled import reconciled_json
 from mesure.apps.words import SENSORS
 from mesure.impact.provenance import factors_named
 
@@ -44,6 +45,7 @@ def overview_json(overview: Overview, catalogue: Catalogue, sensors: Iterable[Se
         "models": [_model(row) for row in overview.models],
         "last_calls": [call_json(row) for row in overview.last_calls],
         "statuses": {status.value: count for status, count in overview.statuses.items()},
+        "reconciled": None if overview.reconciled is None else reconciled_json(overview.reconciled),
         "factors": [*factors, *(asdict(factor) for factor in sensors)],
         "factors_missing": missing,
     }

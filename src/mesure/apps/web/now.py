@@ -36,6 +36,7 @@ from htpy import (
     ul,
 )
 
+from mesure.apps.reconciled import reconciled_lines
 from mesure.apps.web import calls, everyday
 from mesure.apps.web.actions import next_actions
 from mesure.apps.web.charts import band_line, dial, needle_angle, nice_top, whisker_bar
@@ -264,6 +265,7 @@ def _origin(overview: Overview, reader: Reader) -> list[Element]:
         for status, count in sorted(overview.statuses.items(), key=lambda item: -item[1])
         if count
     ]
+    counts += [li[text] for text in reconciled_lines(overview.reconciled, t)]
     return counts if carbon is None else [*counts, li[badge(carbon.status, t, "CO₂e")]]
 
 

@@ -96,6 +96,39 @@ _WINDOW = _object(
         "gwp_gco2eq": _or_null(_named("Quantity")),
     }
 )
+_UNSEEN = _object(
+    {
+        "calls": _COUNT,
+        "tokens": _COUNT,
+        "energy_wh": _named("Quantity"),
+        "gwp_gco2eq": _or_null(_named("Quantity")),
+    }
+)
+_RECONCILED = _object(
+    {
+        "since": _TIME,
+        "until": _TIME,
+        "several": _COUNT | {"description": "Calls that several sources saw, each counted once."},
+        "unseen": _or_null(_named("Unseen")),
+        "declared": _or_null(_named("Unseen")),
+        "beyond_calls": _COUNT | {"description": "Calls seen, and in no export: nothing is taken away for them."},
+        "rows": _list(
+            _object(
+                {
+                    "provider": _or_null(_TEXT),
+                    "model": _or_null(_TEXT),
+                    "declared": _FLAG,
+                    "reported_calls": _COUNT,
+                    "seen_calls": _COUNT,
+                    "reported_tokens": _COUNT,
+                    "seen_tokens": _COUNT,
+                    "unseen": _or_null(_named("Unseen")),
+                    "beyond_calls": _COUNT,
+                }
+            )
+        ),
+    }
+)
 _MODEL = _object(
     {
         "provider": _or_null(_TEXT),
@@ -140,6 +173,7 @@ _OVERVIEW = _object(
         "models": _list(_named("Model")),
         "last_calls": _list(_named("Call")),
         "statuses": {"type": "object", "additionalProperties": _COUNT},
+        "reconciled": _or_null(_named("Reconciled")),
         "factors": _list(_named("Factor")),
         "factors_missing": _list(_TEXT),
     }
@@ -215,6 +249,8 @@ _SCHEMAS: dict[str, Schema] = {
     "Quantity": _QUANTITY,
     "Factor": _FACTOR,
     "Window": _WINDOW,
+    "Unseen": _UNSEEN,
+    "Reconciled": _RECONCILED,
     "Model": _MODEL,
     "Call": _CALL,
     "Overview": _OVERVIEW,
