@@ -69,6 +69,7 @@ def changed(ratio: Quantity | None, t: Translator) -> str:
         return "≈"
     if ratio.mid >= _TIMES_FROM:
         return f"× {t.number(ratio.mid, 1 if ratio.mid < 10 else 0)}"
-    more = ratio.mid - 1.0
-    text = t.percent(abs(more)) if abs(more) < 1.0 - _SAME else t.percent(min(abs(more), 0.999), 1)
-    return f"+{text}" if more > 0 else f"−{text}"
+    if ratio.mid > 1.0:
+        return f"+{t.percent(ratio.mid - 1.0)}"
+    less = 1.0 - ratio.mid  # never all of what is still there
+    return f"−{t.percent(less) if less < 1.0 - _SAME else t.percent(min(less, 0.999), 1)}"

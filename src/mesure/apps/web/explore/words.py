@@ -109,13 +109,13 @@ SENTENCES: dict[str, Sentences] = {
         mark("{when}, what your AI use cost is unknown: its models have no listed price."),
     ),
     "calls": Sentences(
-        mark("{when}, {amount} were made."),
-        mark("{when}, {amount} were made."),
+        mark("{when}, {amount} in all."),
+        mark("{when}, {amount} in all."),
         mark("{when}, no call was made."),
     ),
     "tokens": Sentences(
-        mark("{when}, {amount} were read and written."),
-        mark("{when}, {amount} were read and written."),
+        mark("{when}, {amount} read and written."),
+        mark("{when}, {amount} read and written."),
         mark("{when}, nobody counted the tokens."),
     ),
 }
