@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesure.meter.pseudonyms import pseudonym
-from mesure.meter.screening import LONGEST, allowed_labels, is_screened, screened, screened_fields
+from mesure.meter.screening import (
+    _SECRET,
+    _SUSPECT,
+    LONGEST,
+    _names_a_person,
+    allowed_labels,
+    is_screened,
+    screened,
+    screened_fields,
+)
 from mesure.record import SCREENED
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "mesure"
@@ -110,6 +119,22 @@ def test_nothing_else_comes_out_than_the_text_a_pseudonym_or_nothing(text: str) 
     if kept is not None:
         assert screened(kept, named) == kept
         assert len(kept) <= LONGEST
+
+
+_PIECES = st.sampled_from(
+    [
+        *("jean@exemple.fr", "+33612345678", "+1 (514) 555-0199", "0612345678", "06.12.34.56.78"),
+        *("FR7630006000011234567890189", "184127645108946", "1 84 12 76 451 089 46", "xoxb-abcdefghij"),
+        *("sk-proj-abcdEFGH1234567890", "hf_" + "abcdefghij" * 2, "eyJhbGciOiJI.eyJzdWIiOiI.x"),
+        *("Bearer abcdef012345", "-----BEGIN", "AKIAIOSFODNN7EXAMPLE", "équipe", " ", "-", "_", ".", "x1"),
+    ]
+)
+
+
+@given(st.lists(_PIECES | st.text(max_size=4), max_size=5).map("".join))
+def test_the_first_look_lets_nothing_through(text: str) -> None:
+    if _SECRET.search(text) or _names_a_person(text):
+        assert _SUSPECT.search(text)
 
 
 @given(st.text("0123456789+ .-()@AFR", max_size=LONGEST))
