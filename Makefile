@@ -67,7 +67,7 @@ docs: $(VENV)/.all ## Write the documents generated from code
 bench: $(VENV)/.all ## Every benchmark, one after the other
 	@for bench in $(BENCHES); do $(MAKE) --no-print-directory bench-$$bench; done
 
-BENCHES := ledger explore once gateway faults accuracy speed forecast budgets contacts instrument agent
+BENCHES := ledger explore once gateway faults fuzz accuracy speed forecast budgets contacts instrument agent
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.all
 	@$(BIN)/python bench/$*.py $(ARGS)
 
