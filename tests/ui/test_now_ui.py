@@ -192,6 +192,17 @@ def test_the_table_behind_the_line_opens(browser: Any, site: Any) -> None:
     page.context.close()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_words_of_an_axis_stand_at_its_ends(browser: Any, site: Any, width: int) -> None:
+    site.show(_scenes().office())
+    page, _ = _open(browser, f"{site.url}/en/", viewport={"width": width, "height": 900})
+    begins, ends = (page.locator(".plot .x span").nth(place).bounding_box() for place in (0, 1))
+    line = page.locator(".plot svg").first.bounding_box()
+    assert begins["x"] == pytest.approx(line["x"], abs=2)
+    assert ends["x"] + ends["width"] == pytest.approx(line["x"] + line["width"], abs=2)
+    page.context.close()
+
+
 def test_motion_and_print_follow_the_reader(browser: Any, site: Any) -> None:
     page, _ = _open(browser, f"{site.url}/en/", reduced_motion="reduce")
     style = "getComputedStyle(document.getElementById('needle')).transitionDuration"
