@@ -31,7 +31,7 @@ _TESTS = Path(__file__).parents[1] / "tests"
 def cases(paths: list[str]) -> tuple[int, int, bool]:
     """(cases that passed, cases that failed, whether every test passed)."""
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-show-statistics"]
+        [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--hypothesis-show-statistics"]
         + [str(_TESTS / path) for path in paths],
         cwd=_TESTS.parent,
         capture_output=True,

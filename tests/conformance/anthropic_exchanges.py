@@ -260,8 +260,6 @@ EXCHANGES = [
             "status": "error",
             "http_status": 400,
             "error_type": "invalid_request_error",
-            "input_tokens": 0,
-            "output_tokens": 0,
         },
         status=400,
     ),

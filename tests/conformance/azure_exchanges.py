@@ -96,7 +96,7 @@ EXCHANGES = [
                 "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": _FILTERS},
             }
         },
-        {"status": "error", "error_type": "content_filter", "input_tokens": 0, "output_tokens": 0},
+        {"status": "error", "error_type": "content_filter"},
         status=400,
     ),
     Exchange(

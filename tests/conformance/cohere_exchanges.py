@@ -118,7 +118,7 @@ EXCHANGES = [
         "refused",
         _chat(),
         {"id": ID, "message": "You wrote: Où"},
-        {"status": "error", "http_status": 400, "error_type": "unknown", "input_tokens": 0, "output_tokens": 0},
+        {"status": "error", "http_status": 400, "error_type": "unknown"},
         status=400,
     ),
     _exchange(

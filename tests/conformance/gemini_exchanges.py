@@ -215,8 +215,6 @@ EXCHANGES = [
             "status": "error",
             "http_status": 429,
             "error_type": "RESOURCE_EXHAUSTED",
-            "input_tokens": 0,
-            "output_tokens": 0,
         },
         status=429,
     ),

@@ -126,14 +126,21 @@ EXCHANGES = [
         "stream truncated",
         mistral_client(_streamed),
         first(_STREAM, 3),
-        {**_BOOKED, "input_tokens": None, "output_tokens": None, "stream": True, "status": "truncated"},
+        {
+            **_BOOKED,
+            "input_tokens": None,
+            "output_tokens": 3,
+            "tokens_reported": False,
+            "stream": True,
+            "status": "truncated",
+        },
         broken=True,
     ),
     _exchange(
         "refused",
         _complete(),
         {"object": "error", "message": "You wrote: Où", "type": "invalid_request_error", "param": None, "code": "3051"},
-        {"status": "error", "error_type": "3051", "input_tokens": 0, "output_tokens": 0},
+        {"status": "error", "error_type": "3051"},
         status=400,
     ),
     _exchange(

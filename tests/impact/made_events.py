@@ -66,6 +66,18 @@ def served(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+#: By chance alone no draw may hold a model that runs on this machine.
+_ON_THE_SPOT = {
+    "provider": "local",
+    "model_answered": "gemma-3-270m",
+    "model_requested": None,
+    "host_zone": "FRA",
+    "host_region": None,
+    "deployment": None,
+    "started_at": INSTANTS[3],
+}
+
+
 @st.composite
 def texts(draw: st.DrawFn) -> dict[str, Any]:
     """Tokens, with sub-counts that never exceed what they are part of; calls, and how they ended."""
@@ -133,7 +145,7 @@ def drawn(parts: st.SearchStrategy[dict[str, Any]], count: int) -> list[dict[str
 def crossed(count: int) -> list[UsageEvent]:
     """`count` events, each within the record's domains, each another crossing of parts; `turn` is their number."""
     made = [part for operation in CHOICES["operation"] for part in drawn(things(str(operation)), 60)]
-    kinds = [drawn(served(), 200), drawn(texts(), 400), made, drawn(readings(), 300)]
+    kinds = [[*drawn(served(), 200), _ON_THE_SPOT], drawn(texts(), 400), made, drawn(readings(), 300)]
     crossings = 1
     for parts in kinds:
         crossings *= len(parts)

@@ -73,7 +73,7 @@ class Made:
 
     @property
     def part(self) -> Slice:
-        return Slice(tuple(self.ledger.files()), 0)
+        return Slice(tuple(self.ledger.files()), 0, kind="all")
 
 
 @pytest.fixture(scope="module", params=[3_000, pytest.param(100_000, marks=pytest.mark.slow)])
@@ -192,7 +192,7 @@ def test_the_order_of_rows_changes_nothing(made: Made) -> None:
     back = np.argsort(turns)
     the_same(made, {name: values[back] for name, values in shuffled.items()}, within=0.0)
     files = made.part.uris
-    ways = [on_duckdb(made.pricer, Slice(uris, 0)) for uris in (files, tuple(reversed(files)))]
+    ways = [on_duckdb(made.pricer, Slice(uris, 0, kind="all")) for uris in (files, tuple(reversed(files)))]
     for name in OUTPUTS:
         assert np.array_equal(ways[0][name], ways[1][name], equal_nan=True)
 

@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from page_reader import read
 
@@ -50,6 +50,7 @@ def test_a_drawing_to_check_by_eye() -> None:
 
 
 @given(st.lists(st.tuples(_amounts, _amounts, _amounts), min_size=1, max_size=40))
+@example([(5e-324, 0.0, 0.0)])
 def test_every_value_is_its_height_and_nothing_leaves_the_box(values: list[tuple[float, float, float]]) -> None:
     bars = [Bar(value, (sum(value) * 0.5, sum(value), sum(value) * 2)) for value in values]
     top = bars_top(bars)

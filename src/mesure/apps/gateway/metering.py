@@ -419,8 +419,11 @@ class CallMetering:
         return live_comment(self.shared.pricer.impacts_of_fields(fields), fields.get("output_tokens"), final=final)
 
     def left(self) -> Outcome:
-        """The outcome when the client goes now: a client may hang up on `[DONE]` without waiting for the end."""
-        return "ok" if self._stream is not None and self._stream.done and not self._stream.error else "cancelled"
+        """The outcome when the client goes now: it may hang up on `[DONE]`, or on an error, before the end."""
+        stream = self._stream
+        if stream is not None and stream.error:
+            return "error"
+        return "ok" if stream is not None and stream.done else "cancelled"
 
     def stream_outcome(self) -> Outcome:
         """The outcome of a body that came to its end."""
@@ -453,11 +456,15 @@ class CallMetering:
             self._server.forgot(self.id)
 
     def _count_what_came(self, outcome: Outcome) -> None:
-        """Of a stream that was cut: a piece of text is a token at least, where nobody reported how many they were."""
+        """Of a stream that was cut before its tokens were told: a piece each, in protocols that send one at a time."""
         stream = self._stream
         if outcome not in ("cancelled", "truncated") or stream is None or stream.usage or not stream.deltas:
             return
-        if self.route.operation in _TEXT and (self._fields.get("output_tokens") or 0) < stream.deltas:
+        if (
+            stream.token_each
+            and self.route.operation in _TEXT
+            and (self._fields.get("output_tokens") or 0) < stream.deltas
+        ):
             self._fields.update(output_tokens=stream.deltas, tokens_reported=False)
 
     def _book(self, outcome: Outcome) -> None:

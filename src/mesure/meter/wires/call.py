@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from mesure.record import Operation
@@ -38,9 +38,11 @@ class Call(NamedTuple):
 
 
 class Reading(Protocol):
-    """A stream as it passes. `deltas` counts events that carried output; `done`: the protocol's own end was seen;
-    `finished`: a finish reason was; `usage`: final counts were; `error`: the provider told one."""
+    """A stream as it passes. `deltas` counts events that carried output, a token each where `token_each`; `done`: the
+    protocol's own end was seen; `finished`: a finish reason was; `usage`: final counts were; `error`: the provider told
+    one."""
 
+    token_each: ClassVar[bool]
     facts: Facts
     deltas: int
     done: bool

@@ -56,6 +56,7 @@ class CompletionReading(EventReading):
     __slots__ = ()
 
     plain = (b'"stop":false',)
+    token_each = True
     telling = (b'"stop":true', b'"error"')
 
     def _take(self, answer: dict[str, Any]) -> None:

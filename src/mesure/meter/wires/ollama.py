@@ -76,6 +76,7 @@ class ChatReading(LineReading):
     __slots__ = ()
 
     plain = (b'"done":false',)
+    token_each = True
     telling = (b'"done":true', b'"error"')
 
     def _take(self, answer: dict[str, Any]) -> None:

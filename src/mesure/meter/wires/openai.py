@@ -7,7 +7,7 @@ embeddings, moderations), docs.vllm.ai (rerank, score, classify, pooling), githu
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
@@ -139,6 +139,8 @@ class StreamReading:
         "finished",
         "usage",
     )
+
+    token_each: ClassVar[bool] = True
 
     def __init__(self, *, usage_added: bool = False) -> None:
         self._splitter = EventSplitter()

@@ -58,6 +58,7 @@ class EventReading:
 
     plain: ClassVar[tuple[bytes, ...]] = ()
     telling: ClassVar[tuple[bytes, ...]] = ()
+    token_each: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._splitter: EventSplitter | LineSplitter = EventSplitter()

@@ -94,6 +94,7 @@ class TokenReading(EventReading):
     __slots__ = ()
 
     plain = (b'"generated_text":null',)
+    token_each = True
     telling = (b'"error"', b'"details":{')
 
     def _take(self, answer: dict[str, Any]) -> None:

@@ -14,11 +14,13 @@ __all__ = ["LogScale", "Scale", "at", "decades", "nice_top", "scale_of"]
 _STEPS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 #: From this ratio between the largest and the smallest value on, a scale from zero would flatten the small ones.
 _DECADES_FROM = 100.0
+#: Below, a power of ten is no longer a number of its own: nothing to be seen.
+_LEAST = 1e-300
 
 
 def nice_top(highest: float) -> float:
     """The first easy number at or above `highest`; 1 when there is nothing to show."""
-    if not 0.0 < highest < math.inf:
+    if not _LEAST < highest < math.inf:
         return 1.0
     power = 10.0 ** math.floor(math.log10(highest))
     return next((step * power for step in _STEPS if highest <= step * power * (1 + 1e-9)), 10.0 * power)
@@ -64,7 +66,7 @@ class LogScale(NamedTuple):
 
 def decades(values: Iterable[float], start: float, end: float) -> LogScale:
     """Whole powers of ten around the values above 0; one decade from 1 when there is none."""
-    known = [value for value in values if 0.0 < value < math.inf]
+    known = [value for value in values if _LEAST < value < math.inf]
     first = math.floor(math.log10(min(known))) if known else 0
     last = math.ceil(math.log10(max(known))) if known else 1
     return LogScale(10.0**first, 10.0 ** max(last, first + 1), start, end)
@@ -72,7 +74,7 @@ def decades(values: Iterable[float], start: float, end: float) -> LogScale:
 
 def scale_of(values: Iterable[float], start: float, end: float) -> Scale | LogScale:
     """From zero, or by decades where the values span more than two of them."""
-    known = [value for value in values if 0.0 < value < math.inf]
+    known = [value for value in values if _LEAST < value < math.inf]
     if known and max(known) >= _DECADES_FROM * min(known):
         return decades(known, start, end)
     return Scale(nice_top(max(known, default=0.0)), start, end)
