@@ -199,7 +199,7 @@ def test_the_order_of_rows_changes_nothing(made: Made) -> None:
 
 @pytest.mark.slow
 def test_the_order_of_files_changes_nothing_on_spark(made: Made, spark: Any, tmp_path: Path) -> None:
-    part = Slice(tuple(reversed(made.part.uris)), 0)
+    part = Slice(tuple(reversed(made.part.uris)), 0, kind="all")
     the_same(made, on_spark(made.pricer, part, spark, tmp_path / "priced"))
 
 

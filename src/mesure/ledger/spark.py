@@ -129,7 +129,8 @@ class SparkEngine:
         files = [_address(uri) for uri in part.uris]
         reader = self._session.read.schema(_SCHEMA).option("basePath", files[0].rpartition("/month=")[0])
         rows = reader.parquet(*(_PATTERNS.sub(r"\\\1", file) for file in files))
-        rows = rows.where(f"NOT coalesce({IS_REPORT}, false)")
+        if part.kind != "all":
+            rows = rows.where(f"{'NOT ' * (part.kind == 'calls')}coalesce({IS_REPORT}, false)")
         rows = rows.where(sql.col("started_at") >= sql.timestamp_seconds(sql.lit(part.since)))
         for column, value in part.where:
             rows = rows.where(sql.coalesce(sql.col(column), sql.lit("")) == (value or ""))
