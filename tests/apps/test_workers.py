@@ -12,9 +12,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import openai
 import psutil
 import pytest
 from provider_double import GOOD_KEY, WORDS, ProviderDouble
+from realtime_double import RealtimeDouble
 from test_relay import Got, call
 
 from mesure.apps.workers import _bind_all
@@ -85,6 +87,21 @@ def test_calls_of_all_workers_are_one_ledger_and_one_count(provider: ProviderDou
         assert server.stop() == 0
     assert Ledger(data).count() == 30
     assert not list((data / "spool").glob("*.spool"))
+
+
+@pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
+def test_realtime_sessions_of_all_workers_are_one_ledger(tmp_path: Path) -> None:
+    with RealtimeDouble() as double, served(double, tmp_path / "data", "--workers", "2") as server:
+        for _ in range(6):
+            with (
+                openai.OpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key=GOOD_KEY) as client,
+                client.realtime.connect(model="gpt-realtime") as connection,
+            ):
+                connection.response.create(response={"instructions": "speak"})
+                assert next(event for event in connection if event.type == "response.done")
+        eventually(lambda: server.json("/api/overview")["month"]["calls"] == 6)
+        assert server.stop() == 0
+    assert Ledger(tmp_path / "data").count() == 6
 
 
 def test_a_killed_worker_is_started_again_and_its_count_kept(provider: ProviderDouble, tmp_path: Path) -> None:

@@ -142,13 +142,11 @@ def test_an_upgrade_to_http_2_is_declined_and_the_call_made(
     assert gateway.sink.take().output_tokens == len(WORDS)
 
 
-def test_a_websocket_is_refused_clearly(gateway: Running, provider: ProviderDouble) -> None:
+def test_a_websocket_elsewhere_is_refused_clearly(gateway: Running, provider: ProviderDouble) -> None:
     seen = len(provider.seen)
     connection = HTTPConnection("127.0.0.1", gateway.port, timeout=20)
     upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
-    connection.request(
-        "GET", "/v1/realtime?model=x", headers=upgrade | {"sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}
-    )
+    connection.request("GET", "/v1/responses", headers=upgrade | {"sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="})
     got = Got(connection.getresponse())
     connection.close()
     assert got.status == 501

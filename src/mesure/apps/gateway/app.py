@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from mesure.apps.gateway import refusals
 from mesure.apps.gateway.budgets import HardBudgets
-from mesure.apps.gateway.headers import read_request
+from mesure.apps.gateway.headers import handshake_headers, read_request
 from mesure.apps.gateway.keys import KeyCheck
 from mesure.apps.gateway.metering import CallMetering, Metering
 from mesure.apps.gateway.providers import Providers
+from mesure.apps.gateway.realtime import Session, SessionMetering
 from mesure.apps.gateway.relay import Relay
 from mesure.apps.gateway.upstream import Upstreams
 from mesure.apps.hosts import AllowedHosts
+from mesure.meter.wires.realtime import is_realtime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,8 +101,10 @@ class Gateway:
         exchange.headers, query, key = self.keys.admit(exchange.headers, asked)
         route = self._route(exchange.method, path, query)
         origin = given.get(b"origin")
-        if origin is not None and route.provider.key and not self.hosts.takes_origin(origin):
+        guarded = exchange.websocket or route.provider.key  # browsers let any page read a WebSocket
+        if origin is not None and guarded and not self.hosts.takes_origin(origin):
             raise refusals.foreign_origin(origin.decode("latin-1"))
+        exchange.switches = is_realtime(route.provider.settings.wire, route.path)
         exchange.admitted = route, key
 
     def abandoned(self, exchange: Exchange) -> None:  # noqa: ARG002
@@ -112,7 +116,12 @@ class Gateway:
         route: Route
         route, key = exchange.admitted
         request = read_request(exchange.headers, route.provider.key.encode(), route.provider.key_header)
-        relay = Relay(CallMetering(self.metering, route, key), exchange, self._hold)
+        relay: Relay | Session
+        if exchange.websocket:
+            request = request._replace(sent=handshake_headers(request.sent, keyed=bool(route.provider.key)))
+            relay = Session(SessionMetering(self.metering, route, request, key), route, exchange, self._hold)
+        else:
+            relay = Relay(CallMetering(self.metering, route, key), exchange, self._hold)
         self.in_flight += 1
         try:
             ending = await relay.run(self.upstreams, request)

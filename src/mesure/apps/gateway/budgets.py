@@ -106,6 +106,12 @@ class HardBudgets:
         impacts = self._pricer.impacts(event)
         gate.reconcile(call, lambda budget: amount_of(budget, event, impacts, _cost(budget, event)))
 
+    def passed(self, fields: dict[str, Any]) -> None:
+        """Count a call for which nothing was reserved: it ran already, and counts like any other."""
+        if self._gate is not None:
+            self._gate.take(fields["id"], self._wanted(fields, 0))
+            self.ended(fields["id"], fields)
+
     def _wanted(self, fields: dict[str, Any], body_bytes: int) -> list[Wanted]:
         event = UsageEvent(**fields)
         model = self._pricer.impacts(event).model

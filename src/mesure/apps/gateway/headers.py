@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Pairs", "Request", "answer_headers", "read_request"]
+__all__ = [
+    "INSECURE_KEY",
+    "PROTOCOLS",
+    "WITHHELD",
+    "Pairs",
+    "Request",
+    "answer_headers",
+    "handshake_headers",
+    "offered",
+    "read_request",
+]
 
 Pairs = list[tuple[bytes, bytes]]
 
@@ -85,7 +95,27 @@ def answer_headers(raw: Pairs, key: bytes) -> Pairs:
     return kept
 
 
+def handshake_headers(sent: Pairs, *, keyed: bool) -> Pairs:
+    """Headers to a provider that is asked for WebSocket: nothing compressed is agreed on, so that texts can be read; a
+    configured key (`keyed`) takes the place of one that a browser put among its protocols."""
+    kept: Pairs = []
+    for name, value in sent:
+        if name == PROTOCOLS and keyed:
+            value = b", ".join(word for word in offered(value) if not word.startswith(INSECURE_KEY))
+        if name != b"sec-websocket-extensions" and (value or name != PROTOCOLS):
+            kept.append((name, value))
+    return [*kept, (b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
+
+
+def offered(protocols: bytes) -> list[bytes]:
+    """The words of a list of protocols."""
+    return [word for part in protocols.split(b",") if (word := part.strip())]
+
+
 WITHHELD = b"[key withheld]"
+PROTOCOLS = b"sec-websocket-protocol"
+#: Browsers can set no other header of a WebSocket: OpenAI takes keys there.
+INSECURE_KEY = b"openai-insecure-api-key."
 
 
 def _named_by_connection(headers: Pairs) -> frozenset[bytes]:

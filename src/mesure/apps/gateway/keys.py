@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from mesure.apps.gateway import refusals
+from mesure.apps.gateway.headers import INSECURE_KEY, PROTOCOLS, offered
 from mesure.state import TOKEN, KeyRing, open_store
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _OWN = b"x-mesure-key"
 #: Where clients put the key they are given: ours, and those of the providers' own libraries.
 _CARRIERS = frozenset({b"authorization", _OWN, b"x-api-key", b"api-key", b"x-goog-api-key"})
 _PREFIX = b"mesure-"
+_INSECURE = INSECURE_KEY + _PREFIX
 _SCOPE = ("team", "use_case", "end_client")
 _HEADERS = {"team": "team", "use_case": "use-case", "end_client": "client"}
 
@@ -54,6 +56,8 @@ class KeyCheck:
         for name, value in headers:
             if name in _CARRIERS and (found := _token(name, value)) and (token is None or name == _OWN):
                 token = found
+            elif name == PROTOCOLS:
+                token = token or _offered_token(value)
         if query and (there := [part for part in query.split("&") if _query_token(part)]):
             query = "&".join(part for part in query.split("&") if part not in there)
             token = token or _query_token(there[0])
@@ -61,7 +65,7 @@ class KeyCheck:
             if self._mode == "required":
                 raise refusals.key_required()
             return Admitted(headers, query, None)
-        kept = [pair for pair in headers if not (pair[0] in _CARRIERS and _token(*pair))]
+        kept = [_without_token(*pair) for pair in headers if not (pair[0] in _CARRIERS and _token(*pair))]
         return Admitted(kept, query, self._found(token))
 
     def _found(self, token: bytes) -> HeldKey | None:
@@ -114,11 +118,23 @@ def _token(name: bytes, value: bytes) -> bytes | None:
     return word if word.startswith(_PREFIX) else None
 
 
+def _offered_token(protocols: bytes) -> bytes | None:
+    """The virtual key that a browser put among the protocols of a WebSocket."""
+    keys = [word.removeprefix(INSECURE_KEY) for word in offered(protocols) if word.startswith(_INSECURE)]
+    return keys[0] if keys else None
+
+
+def _without_token(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if name == PROTOCOLS and _INSECURE in value:
+        value = b", ".join(word for word in offered(value) if not word.startswith(_INSECURE))
+    return name, value
+
+
 def _query_token(part: str) -> bytes | None:
-    """The virtual key in one part of a query, where clients of Google's wire put theirs: `key=mesure-...`."""
+    """The virtual key in one part of a query: Google's clients put theirs in `key`, browsers Azure's in `api-key`."""
     name, _, value = part.partition("=")
     token = unquote(value).strip().encode()
-    return token if unquote(name) == "key" and token.startswith(_PREFIX) else None
+    return token if unquote(name) in ("key", "api-key") and token.startswith(_PREFIX) else None
 
 
 def _shown(token: bytes) -> str | None:

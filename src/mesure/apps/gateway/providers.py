@@ -25,8 +25,8 @@ __all__ = ["Provider", "Providers", "Route"]
 
 #: Segments that climb, also percent-encoded, backslashes, and anything that is not visible ASCII.
 _ESCAPING = re.compile(r"(?:^|/|%2f)(?:\.|%2e){1,2}(?:/|$|%2f)|\\|%5c|[^\x21-\x7e]", re.IGNORECASE)
-#: Google takes a key there too: the client's gives way to the configured one.
-_KEY_IN_QUERY = re.compile(r"(?:^|&)key=[^&]*")
+#: Google takes a key there too, and Azure a browser's: the client's gives way to the configured one.
+_KEY_IN_QUERY = re.compile(r"(?:^|&)(?:api-)?key=[^&]*")
 
 
 @dataclass(frozen=True, slots=True)

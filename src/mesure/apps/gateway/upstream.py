@@ -12,7 +12,7 @@ from mesure.apps.http1.outgoing import BAD_ANSWER, TIMEOUT, BrokenOff
 from mesure.apps.http1.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
 
     from mesure.apps.gateway.headers import Pairs
     from mesure.apps.gateway.providers import Provider, Route
@@ -68,16 +68,26 @@ class Upstreams:
         """Send one request to the route's address. Raises `Refusal` when no answer comes."""
         provider = route.provider
         head = _head(route, method, headers, len(body) if body or method in _WITH_LENGTH else None)
-        try:
-            connection = await self._pool.request(provider.origin, method, head, body, provider.waits)
-        except TimeoutError:
-            late = f"no connection within {provider.waits.connect_s:g} s"
-            raise refusals.provider_unreachable(provider.name, late) from None
-        except Unreachable as error:
-            raise refusals.provider_unreachable(provider.name, error.reason) from None
-        except BrokenOff as broken:
-            raise _refusal_of(broken, provider) from None
+        connection = await _reached(self._pool.request(provider.origin, method, head, body, provider.waits), provider)
         return Answer(connection, provider.key.encode())
+
+    async def switched(self, route: Route, headers: Pairs) -> Outgoing:
+        """Ask the route's address for WebSocket; `raw` tells whether it agreed. Raises `Refusal`."""
+        provider = route.provider
+        head = _head(route, "GET", headers, None)
+        return await _reached(self._pool.switched(provider.origin, head, provider.waits), provider)
+
+
+async def _reached(asking: Awaitable[Outgoing], provider: Provider) -> Outgoing:
+    try:
+        return await asking
+    except TimeoutError:
+        late = f"no connection within {provider.waits.connect_s:g} s"
+        raise refusals.provider_unreachable(provider.name, late) from None
+    except Unreachable as error:
+        raise refusals.provider_unreachable(provider.name, error.reason) from None
+    except BrokenOff as broken:
+        raise _refusal_of(broken, provider) from None
 
 
 def _refusal_of(broken: BrokenOff, provider: Provider) -> Refusal:

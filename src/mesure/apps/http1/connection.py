@@ -14,6 +14,8 @@ from mesure.apps.http1.reading import Head, RequestReader
 from mesure.apps.http1.refusal import Refusal, place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mesure.apps.http1.serving import Serving
 
 __all__ = ["Connection"]
@@ -52,6 +54,8 @@ class Connection(asyncio.Protocol):
         self._reading = True
         self._ahead = b""
         self._incoming: Exchange | None = None  # its body is being read
+        self._beyond = False  # the last request asks for WebSocket: no request comes after it
+        self._taker: Callable[[bytes], object] | None = None  # of what is no HTTP any more
         self._reader = RequestReader(serving.limits.head_bytes, serving.limits.body_bytes, self)
 
     # --- the transport's side ---
@@ -76,9 +80,15 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        if not self._running and self.stalled is None:
+        if self._taker is not None:
+            self._taker(data)
+            return
+        if not self._running and self.stalled is None and not self._beyond:
             self._feed(data)
             return
+        self._keep_ahead(data)
+
+    def _keep_ahead(self, data: bytes) -> None:
         self._ahead += data
         if len(self._ahead) > _AHEAD_BYTES and self._reading:
             self._reading = False
@@ -135,10 +145,27 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if not exchange.keep_alive or (self._stopping and not self._queue):
-            self._close(read_on=not exchange.complete)
+            self._close(read_on=not exchange.complete or exchange.websocket)
         elif self.stalled is None:
             self.deadline = self._serving.within(self._limits.idle_s)
             self._next()
+
+    def switch(self, taker: Callable[[bytes], object]) -> None:
+        """The request being answered was its last: what comes after it goes to `taker`."""
+        self._flush()
+        self._taker = taker
+        ahead, self._ahead = self._ahead, b""
+        self._read_again()
+        if ahead and not self._deaf:
+            taker(ahead)
+
+    def hold(self, *, held: bool) -> None:
+        """Read no more from the client, or go on."""
+        if not held:
+            self._read_again()
+        elif self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
 
     def stop(self) -> None:
         """No further request is taken; those received are answered."""
@@ -272,6 +299,9 @@ class Connection(asyncio.Protocol):
         self._queue.append(exchange)
         exchange.service = self._serving.service_of(head.target)
         exchange.service.admit(exchange)
+        if head.websocket and not exchange.switches:
+            raise refusals.websocket_unsupported()
+        self._beyond = head.websocket
         if head.expects_continue and self._queue[0] is exchange:
             self._advance()
 
@@ -280,6 +310,10 @@ class Connection(asyncio.Protocol):
         assert exchange is not None
         exchange.body = body
         exchange.complete = True
-        if not exchange.keep_alive:
+        if not exchange.keep_alive and not exchange.websocket:
             self._deaf = True  # this was its last request
         self._advance()
+
+    def beyond(self, data: bytes) -> None:
+        if data:
+            self._keep_ahead(data)

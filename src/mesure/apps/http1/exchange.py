@@ -52,6 +52,9 @@ class Exchange:
     `target` is path and query as they came; `headers` are lower-case names and values in order; `admitted` is whatever
     the service makes of the head. `left` tells that the client is gone, which also calls `on_left`, once; what is
     written after that goes nowhere. An answer that is begun and not ended cuts the connection: a break, not an end.
+
+    `websocket`: the client asks for it; it is refused unless the service's `admit` sets `switches`. After `switch`,
+    bytes go both ways: `send` to the client, and what it sends to `taker`, held back by `hold`.
     """
 
     __slots__ = (
@@ -73,7 +76,9 @@ class Exchange:
         "refusal",
         "service",
         "started",
+        "switches",
         "target",
+        "websocket",
     )
 
     def __init__(self, connection: Connection, head: Head) -> None:
@@ -92,6 +97,8 @@ class Exchange:
         self.left = False
         self.on_left: Callable[[], object] | None = None
         self.started = self.done = False
+        self.websocket = head.websocket
+        self.switches = False
         self._bodiless = self._chunked = False
         self._announced: int | None = None
 
@@ -111,6 +118,19 @@ class Exchange:
         head = self._head(status, headers, length)
         self._announced = length
         self._connection.write(head)
+
+    def switch(self, headers: Pairs, taker: Callable[[bytes], object]) -> None:
+        """Speak WebSocket from here on; `taker` gets what the client sends, beginning with what it sent already."""
+        self.started = True
+        parts = [_STATUS_LINES[101], b"connection: Upgrade\r\nupgrade: websocket\r\n"]
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        self._connection.write(b"".join([*parts, b"\r\n"]), last=True)
+        self._connection.switch(taker)
+
+    def hold(self, *, held: bool) -> None:
+        """After `switch`: whether the client is not to be read for now."""
+        self._connection.hold(held=held)
 
     async def send(self, piece: bytes) -> None:
         """A piece of the body, once the client has read enough of those before it."""

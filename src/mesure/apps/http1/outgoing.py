@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import httptools
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mesure.apps.http1.exchange import Pairs
     from mesure.apps.http1.pool import Pool
 
@@ -25,6 +27,8 @@ _FRAMING_TIMES = 16
 _FRAMING_BYTES = 1 << 20
 _ONE_PIECE = 64 << 10
 _NO_BODY = (204, 304)
+#: For what was written last to leave.
+_CLOSING_S = 5.0
 
 #: Where Linux keeps, of a connection, the bytes that the other side's system has taken.
 _TAKEN_AT, _INFO_BYTES = 120, 128
@@ -53,6 +57,9 @@ class Outgoing(asyncio.Protocol):
 
     After `answered`: `status` and `headers` as received. `calls` counts requests sent on this connection; `untouched`
     tells, once it is lost, that the last of them never reached the server.
+
+    Where `may_switch` is set before, an answer that agrees to WebSocket leaves it `raw`: `write` and `next_piece` pass
+    bytes as they are, `flow` is told whether the server does not read what was written, and `close` ends it.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -68,6 +75,8 @@ class Outgoing(asyncio.Protocol):
         self._reading = True
         self._complete = True
         self._keep = True
+        self.may_switch = self.raw = False
+        self.flow: Callable[[bool], object] | None = None
         self._prepare(skips_body=False, between_s=math.inf)
 
     def _prepare(self, *, skips_body: bool, between_s: float) -> None:
@@ -122,6 +131,24 @@ class Outgoing(asyncio.Protocol):
             if self._broken:
                 raise BrokenOff(self._broken)
             await self._wait()
+
+    def write(self, data: bytes) -> None:
+        """To a server that switched; silence is counted anew, since it is not the session that is idle."""
+        if self._transport.is_closing():
+            return
+        if self._reading:
+            self.deadline = self._pool.now() + self._between_s
+        self._transport.write(data)
+
+    def untaken(self) -> bytes:
+        """What has arrived and `next_piece` did not give."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Close a connection that switched, once what was written is sent."""
+        self.deadline = self._pool.now() + _CLOSING_S
+        self._transport.close()
 
     def release(self) -> None:
         """Keep the connection for another request if the answer was read to its end, else cut it."""
@@ -201,17 +228,22 @@ class Outgoing(asyncio.Protocol):
         if before is not None and not self.heard:
             self.untouched = before == _bytes_taken(self._socket)
 
+    def pause_writing(self) -> None:
+        if self.flow is not None:
+            self.flow(True)
+
+    def resume_writing(self) -> None:
+        if self.flow is not None:
+            self.flow(False)
+
     def data_received(self, data: bytes) -> None:
         if self._complete or self._broken:  # bytes that no request asked for
             self._fail(BAD_ANSWER)
             return
         self.heard = True
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(BAD_ANSWER)
-            return
-        if self._is_bloated(len(data)):
+        if self.raw:
+            self._keep_raw(data)
+        elif not self._parsed(data) or (not self.raw and self._is_bloated(len(data))):
             self._fail(BAD_ANSWER)
             return
         if self._size > _HIGH_BYTES and self._reading:
@@ -221,6 +253,22 @@ class Outgoing(asyncio.Protocol):
         elif not self._complete:
             self.deadline = self._pool.now() + self._between_s
         self._wake()
+
+    def _parsed(self, data: bytes) -> bool:
+        """Whether it is what an honest server sends."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.raw and (rest := data[upgrade.args[0] :]):
+                self._keep_raw(rest)
+            return self.raw
+        except httptools.HttpParserError:
+            return False
+        return not self.raw
+
+    def _keep_raw(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
 
     def _is_bloated(self, count: int) -> bool:
         """Whether heads or framing take more than any honest answer needs."""
@@ -243,6 +291,9 @@ class Outgoing(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
+        if self.status == 101 and self.may_switch:
+            self._switch()
+            return
         if self.status < 200:
             self._interim += 1
             if self.status == 101 or self._interim > _MOST_INTERIM:
@@ -260,6 +311,16 @@ class Outgoing(asyncio.Protocol):
         elif coding is None and b"content-length" not in given and self.status not in _NO_BODY:
             self._until_closed = True
             self._keep = False
+
+    def _switch(self) -> None:
+        given = dict(self.headers)
+        agreed = (
+            given.get(b"upgrade", b"").lower() == b"websocket" and b"upgrade" in given.get(b"connection", b"").lower()
+        )
+        if not agreed or b"sec-websocket-extensions" in given:
+            raise ValueError("an upgrade, or an extension, that was not asked for")
+        self._receiving = self.raw = self._until_closed = True
+        self._keep = False
 
     def on_body(self, piece: bytes) -> None:
         self._pieces.append(piece)

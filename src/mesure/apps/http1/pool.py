@@ -65,6 +65,14 @@ class Pool:
         self._origins[connection] = origin
         return await ask(connection)
 
+    async def switched(self, origin: Origin, head: bytes, waits: Waits) -> Outgoing:
+        """Ask for WebSocket on a connection of its own; `raw` tells whether the server agreed. Raises as `request`."""
+        self._deadlines.start()
+        connection = await self.dialler.dial(origin, lambda: Outgoing(self), waits.connect_s)
+        self._origins[connection] = origin
+        connection.may_switch = True
+        return await _ask(connection, head, b"", skips_body=False, waits=waits)
+
     def _take(self, origin: Origin) -> Outgoing | None:
         idle = self._idle.get(origin)
         while idle:

@@ -32,6 +32,7 @@ class Head(NamedTuple):
     old: bool  # HTTP/1.0
     keep_alive: bool
     expects_continue: bool
+    websocket: bool = False  # what comes after it is no HTTP, if it is accepted
 
 
 class _Taker(Protocol):
@@ -44,6 +45,10 @@ class _Taker(Protocol):
         ...
 
     def complete(self, body: bytes) -> None: ...
+
+    def beyond(self, data: bytes) -> None:
+        """Bytes that came with a request for WebSocket, after it: `feed` takes no more."""
+        ...
 
 
 class RequestReader:
@@ -62,13 +67,17 @@ class RequestReader:
         self._fed = self._size = 0  # bytes since the head, those of the body
         self._body: list[bytes] = []
         self._framing: bytes | None = None  # of a request whose upgrade is declined
-        self._resuming = False
+        self._resuming = self._websocket = False
 
     def feed(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
+            if self._websocket:
+                self._taker.beyond(rest)
+            else:
+                self._go_on_without_upgrade(rest)
         except httptools.HttpParserError as error:
             raise _refusal_of(error) from None
         if self.in_head:
@@ -123,10 +132,13 @@ class RequestReader:
         parser, version, given = self._parser, self._parser.get_http_version(), dict(self._headers)
         self._check_head(version, given)
         if parser.should_upgrade():
-            self._decline_upgrade(given)
+            self._websocket = self._asks_websocket(given, version)
+            if not self._websocket:
+                self._decline_upgrade(given)
         expects = given.get(b"expect", b"").lower() == b"100-continue" and version == "1.1"
         method = parser.get_method().decode("ascii")
-        self._taker.head(Head(method, self._url, self._headers, version == "1.0", parser.should_keep_alive(), expects))
+        keep_alive = parser.should_keep_alive() and not self._websocket
+        self._taker.head(Head(method, self._url, self._headers, version == "1.0", keep_alive, expects, self._websocket))
         if int(given.get(b"content-length", b"0")) > self._most_body:
             raise refusals.body_too_large(self._most_body)
 
@@ -144,9 +156,16 @@ class RequestReader:
         if coding is not None and (version != "1.1" or coding.lower() != b"chunked"):
             raise refusals.bad_request("a transfer coding other than chunked")
 
+    def _asks_websocket(self, given: dict[bytes, bytes], version: str) -> bool:
+        """RFC 6455, 4.1. Raises `Refusal` for one that no two servers would answer alike."""
+        if given.get(b"upgrade", b"").strip().lower() != b"websocket":
+            return False
+        bare = b"transfer-encoding" not in given and int(given.get(b"content-length", b"0")) == 0
+        if version != "1.1" or self._parser.get_method() != b"GET" or not bare:
+            raise refusals.bad_request("a WebSocket is asked for by a bare GET of HTTP/1.1")
+        return True
+
     def _decline_upgrade(self, given: dict[bytes, bytes]) -> None:
-        if given.get(b"upgrade", b"").strip().lower() == b"websocket":
-            raise refusals.websocket_unsupported()
         if b"transfer-encoding" in given:
             self._framing = b"transfer-encoding: chunked\r\n"
         else:

@@ -109,8 +109,8 @@ def websocket_unsupported() -> Refusal:
     return Refusal(
         501,
         "websocket_unsupported",
-        "WebSocket is not relayed yet",
-        action="Use the provider's HTTP interface through the gateway, or call its WebSocket directly",
+        "WebSocket is relayed on the realtime paths of OpenAI's wire only",
+        action="Correct the path, use HTTP here, or call the provider's WebSocket directly",
     )
 
 
