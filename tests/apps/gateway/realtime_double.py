@@ -63,10 +63,11 @@ class RealtimeDouble:
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.seen.append(request)
         offered = ", ".join(request.headers.get_all("sec-websocket-protocol"))
-        keyed = request.headers.get("authorization") == f"Bearer {GOOD_KEY}" or _KEY_WORD in offered
+        given = (request.headers.get("authorization"), request.headers.get("api-key"))
+        keyed = given[0] == f"Bearer {GOOD_KEY}" or given[1] == GOOD_KEY or _KEY_WORD in offered
         if not keyed:
-            given = request.headers.get("authorization")
-            return connection.respond(401, json.dumps({"error": {"code": "invalid_api_key", "message": str(given)}}))
+            error = {"code": "invalid_api_key", "message": str(given)}
+            return connection.respond(401, json.dumps({"error": error}))
         if "model=echoes-key" in request.path:
             return connection.respond(429, f"no more for {GOOD_KEY}")
         if "realtime" in offered:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesure.apps.gateway.attribution import attribution, trace_ids
-from mesure.apps.gateway.headers import answer_headers, read_request
+from mesure.apps.gateway.headers import answer_headers, handshake_headers, read_request
 from mesure.meter.wires.fingerprint import Fingerprints
 from mesure.record import UsageEvent, new_id
 
@@ -170,3 +170,46 @@ def test_trace_context_that_is_none(value: bytes | None) -> None:
 def test_trace_context() -> None:
     ids = trace_ids(b" 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
     assert ids == ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
+
+_PROTOCOL = b"sec-websocket-protocol"
+
+
+@pytest.mark.parametrize(
+    ("keyed", "given", "sent"),
+    [
+        (True, b"realtime, openai-insecure-api-key.sk-a", b"realtime"),
+        (
+            True,
+            b"openai-insecure-api-key.sk-a,realtime,  openai-beta.realtime-v1",
+            b"realtime, openai-beta.realtime-v1",
+        ),
+        (True, b"openai-insecure-api-key.sk-a", None),
+        (False, b"realtime,openai-insecure-api-key.sk-a", b"realtime,openai-insecure-api-key.sk-a"),
+        (False, b"", None),
+    ],
+)
+def test_a_handshake_carries_one_key(keyed: bool, given: bytes, sent: bytes | None) -> None:
+    assert dict(handshake_headers([(_PROTOCOL, given)], keyed=keyed)).get(_PROTOCOL) == sent
+
+
+def test_a_handshake_asks_for_websocket_and_for_no_compression() -> None:
+    client = [
+        (b"host", b"gateway"),
+        (b"connection", b"keep-alive, Upgrade"),
+        (b"upgrade", b"websocket"),
+        (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        (b"sec-websocket-version", b"13"),
+        (b"sec-websocket-extensions", b"permessage-deflate; client_max_window_bits"),
+        (b"origin", b"http://localhost"),
+        (b"cookie", b"a=b"),
+    ]
+    sent = handshake_headers(read_request(client, b"sk-ours").sent, keyed=True)
+    assert sorted(sent) == [
+        (b"accept-encoding", b"identity"),
+        (b"authorization", b"Bearer sk-ours"),
+        (b"connection", b"Upgrade"),
+        (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        (b"sec-websocket-version", b"13"),
+        (b"upgrade", b"websocket"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -49,6 +50,7 @@ def settings(double: RealtimeDouble, tmp_path: Path) -> Settings:
             "keyed": replace(there, default=False, api_key=GOOD_KEY),
             "impatient": replace(there, default=False, timeout_s=0.3),
             "azure": azure,
+            "azure-keyed": replace(azure, api_key=GOOD_KEY),
             "gemini": replace(azure, wire="gemini"),
             "down": replace(there, default=False, base_url="http://127.0.0.1:9/v1"),
         },
@@ -133,6 +135,45 @@ def test_openais_own_client_sees_the_same_with_and_without(running: Running, dou
     assert spoken.first_output_ms is not None
     assert 0 <= spoken.first_output_ms <= spoken.duration_ms
     assert running.gateway.metering_failures == 0
+
+
+def test_its_asynchronous_client_too(running: Running, double: RealtimeDouble) -> None:
+    async def talk(url: str) -> list[Any]:
+        came: list[Any] = []
+        async with (
+            openai.AsyncOpenAI(base_url=url, api_key=GOOD_KEY) as client,
+            client.realtime.connect(model="gpt-realtime") as connection,
+        ):
+            await connection.response.create(response={"instructions": "large"})
+            async for event in connection:
+                came.append(event.to_dict())
+                if event.type == "response.done":
+                    break
+        return came
+
+    there = asyncio.run(talk(running.url))
+    assert steady(there) == steady(asyncio.run(talk(double.url)))
+    assert running.sink.take().response_id == _own_id(there)
+
+
+@pytest.mark.parametrize("name", ["azure", "azure-keyed"])
+def test_azures_client(running: Running, double: RealtimeDouble, name: str) -> None:
+    key = GOOD_KEY if name == "azure" else "a key of nobody"
+    endpoint = running.named(name)
+    with (
+        openai.AzureOpenAI(
+            azure_endpoint=endpoint,
+            websocket_base_url=f"{endpoint.replace('http', 'ws')}/openai",  # it would ask for TLS otherwise
+            api_key=key,
+            api_version="2025-04-01-preview",
+        ) as client,
+        client.realtime.connect(model="my-deployment") as connection,
+    ):
+        connection.response.create(response={"instructions": "speak"})
+        came = next(event.to_dict() for event in connection if event.type == "response.done")
+    event = running.sink.take()
+    assert (event.model_requested, event.response_id) == ("my-deployment", _own_id([came]))
+    assert double.seen[-1].headers.get_all("api-key") == [GOOD_KEY]
 
 
 @pytest.mark.parametrize("scene", ["speak", "fragments", "binary", "large"])

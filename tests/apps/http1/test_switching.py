@@ -291,3 +291,41 @@ def test_a_server_that_breaks_off_is_no_end() -> None:
             await connection.next_piece()
 
     asyncio.run(run())
+
+
+def test_a_server_that_takes_nothing_more_is_cut_in_the_end() -> None:
+    async def run() -> None:
+        connection, wire = asking(_AGREED)
+        await connection.answered()
+        connection.close()
+        assert wire.closed
+        assert not wire.aborted  # what was written last may still leave
+        assert connection.deadline < float("inf")
+        connection.expire()
+        assert wire.aborted
+        connection.write(b"too late")
+        assert not wire.written.endswith(b"too late")
+
+    asyncio.run(run())
+
+
+def test_silence_is_counted_anew_with_what_either_side_sends() -> None:
+    async def run() -> None:
+        now = 100.0
+        pool = Pool()
+        pool.now = lambda: now
+        connection = Outgoing(pool)
+        connection.may_switch = True
+        Wire(connection).connect()
+        connection.send(_ASK, b"", skips_body=False, waits=Waits(first_s=5.0, between_s=60.0))
+        assert connection.deadline == 105.0
+        connection.data_received(_AGREED)
+        assert connection.deadline == 160.0
+        now = 130.0
+        connection.write(b"a")
+        assert connection.deadline == 190.0
+        now = 150.0
+        connection.data_received(b"b")
+        assert connection.deadline == 210.0
+
+    asyncio.run(run())
