@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -414,6 +415,40 @@ def test_what_is_refused(
     assert (given, json.loads(body)["error"]["code"]) == (status, code)
     assert len(double.seen) == seen + (code == "invalid_api_key")
     assert running.sink.events == []
+
+
+_SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        (b"HTTP/1.1 503 Busy\r\ncontent-length: 100\r\n\r\nhalf", 502, "provider_disconnected"),
+        (b"HTTP/1.1 503 Busy\r\n\r\n" + b"x" * 200_000, 502, "provider_bad_answer"),
+        (b"", 502, "provider_disconnected"),
+        (b"no HTTP\r\n\r\n", 502, "provider_bad_answer"),
+        (_SWITCHED + b"sec-websocket-extensions: permessage-deflate\r\n\r\n", 502, "provider_bad_answer"),
+        (_SWITCHED.replace(b"websocket", b"h2c") + b"\r\n", 502, "provider_bad_answer"),
+    ],
+)
+def test_a_provider_that_answers_no_handshake(settings: Settings, answer: bytes, status: int, code: str) -> None:
+    def once(listener: socket.socket) -> None:
+        peer, _ = listener.accept()
+        with peer, suppress(OSError):  # the gateway may have cut it
+            assert peer.recv(65_536).startswith(b"GET /v1/realtime HTTP/1.1\r\n")
+            peer.sendall(answer)
+            peer.shutdown(socket.SHUT_WR)
+            peer.settimeout(20)
+            peer.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=once, args=(listener,), daemon=True).start()
+        there = replace(settings.providers["double"], base_url=f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+        held = replace(settings, providers={"bad": there}, gateway=replace(settings.gateway, hold_json_mb=0.1))
+        with serving(held) as served:
+            given, body = refused(served, "/v1/realtime")
+            assert (given, json.loads(body)["error"]["code"]) == (status, code)
+        assert served.sink.events == []
 
 
 def test_a_key_that_the_provider_echoes_is_withheld(running: Running) -> None:

@@ -104,7 +104,8 @@ class Gateway:
         guarded = exchange.websocket or route.provider.key  # browsers let any page read a WebSocket
         if origin is not None and guarded and not self.hosts.takes_origin(origin):
             raise refusals.foreign_origin(origin.decode("latin-1"))
-        exchange.switches = is_realtime(route.provider.settings.wire, route.path)
+        if exchange.websocket:
+            exchange.switches = is_realtime(route.provider.settings.wire, route.path)
         exchange.admitted = route, key
 
     def abandoned(self, exchange: Exchange) -> None:  # noqa: ARG002

@@ -176,15 +176,18 @@ class Session:
 
     async def _decline(self, connection: Outgoing) -> None:
         """The provider's own answer: no session, so nothing to book."""
-        body = b""
-        while piece := await connection.next_piece():
-            body += piece
-            if len(body) > self._hold:
-                raise refusals.provider_bad_answer(self._route.provider.name)
+        provider, body = self._route.provider.name, b""
+        try:
+            while piece := await connection.next_piece():
+                body += piece
+                if len(body) > self._hold:
+                    raise refusals.provider_bad_answer(provider)
+        except BrokenOff:
+            raise refusals.provider_disconnected(provider) from None
         headers = answer_headers(connection.headers, self._key)
         if self._key and self._key in body:
             body = body.replace(self._key, WITHHELD)
-        self._metering.shared.failing.failed(self._route.provider.name, None, connection.status)
+        self._metering.shared.failing.failed(provider, None, connection.status)
         self._exchange.respond(connection.status, headers, body)
 
     @property
