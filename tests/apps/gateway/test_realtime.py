@@ -14,12 +14,13 @@ import openai
 import pytest
 from provider_double import GOOD_KEY
 from realtime_double import FLOOD, MODEL, RealtimeDouble
-from served_gateway import Running, serving
+from served_gateway import ListSink, Running, serving
 from test_hard_budgets import hard
 from test_virtual_keys import NEVER_MADE, door
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from mesure.apps.gateway.budgets import HardBudgets
 from mesure.config import ProviderSettings, ServerSettings, Settings
 from waiting import eventually
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mesure.apps.http1.outgoing import Outgoing
+    from mesure.record import UsageEvent
 
 
 #: A later websockets would have what openai's own client does written otherwise.
@@ -372,6 +374,33 @@ def test_every_response_counts_against_a_hard_budget(settings: Settings) -> None
         status, body = refused(served)
         assert (status, json.loads(body)["error"]["code"]) == (429, "budget_exceeded")
     assert len(served.sink.events) == 3
+
+
+def test_a_budget_that_fails_loses_no_event(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(HardBudgets, "passed", fail)
+    with serving(hard(settings, limit=9.0)) as served:
+        with session(served) as client:
+            for _ in range(3):
+                ask(client, "speak")
+                until(client)
+        assert len(served.sink.wait(3)) == 3
+        assert served.gateway.metering.failures == {"realtime": 2}
+
+
+def test_a_sink_that_takes_nothing_ends_no_session(settings: Settings) -> None:
+    class Full(ListSink):
+        def record(self, event: UsageEvent) -> bool:
+            return False
+
+    with serving(settings, Full()) as served:
+        with session(served) as client:
+            for _ in range(2):
+                ask(client, "speak")
+                until(client)
+        assert served.gateway.not_acknowledged == 2
 
 
 def test_a_session_without_a_response_takes_nothing_of_a_hard_budget(settings: Settings) -> None:

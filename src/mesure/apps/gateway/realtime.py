@@ -104,10 +104,10 @@ class SessionMetering:
             fields["span_id"] = secrets.token_hex(8)
         if finished.outcome == "error":
             self.shared.failing.failed(self._provider.name, fields.get("error_type"), None)
-        if self.shared.budgets is not None:
-            self._count(self.shared.budgets, fields)
         if not self.shared.record(fields):
             self.shared.not_acknowledged += 1
+        if self.shared.budgets is not None:
+            self._count(self.shared.budgets, fields)
 
     def _count(self, budgets: HardBudgets, fields: dict[str, Any]) -> None:
         """The first response takes the place of what the session reserved; nothing was for the others."""
